@@ -1,0 +1,276 @@
+/** @module Composite ops: each decomposes into primitives; a backend with a fused kernel may keep it whole. */
+import { isFloat } from './dtype.js';
+import { type Attributes, makeNode, type OpDefinition, refuse, type Tensor } from './node.js';
+import * as op from './ops.js';
+import { broadcastShapes, type Dim, multiplyDims, type Shape, sameShape } from './shape.js';
+
+/** Stands for −∞ in masks: large enough that exp gives 0 in f32, finite so that a fully masked row is no NaN. */
+export const MASKED = -1e9;
+
+/** A composite always says what it stands for. */
+export type CompositeDefinition = Required<OpDefinition>;
+
+const last = (x: { shape: Shape }): Dim => x.shape[x.shape.length - 1];
+
+function elementwise(name: string, decompose: (x: Tensor) => Tensor): CompositeDefinition {
+  return {
+    infer(inputs) {
+      if (!isFloat(inputs[0].dtype)) refuse(name, inputs, 'needs a float operand');
+      return [inputs[0]];
+    },
+    decompose: ([x]) => [decompose(x)],
+  };
+}
+
+function normalization(name: string, decompose: CompositeDefinition['decompose']): CompositeDefinition {
+  return {
+    infer(inputs) {
+      const [x, ...vectors] = inputs;
+      if (vectors.some((vector) => !sameShape(vector.shape, [last(x)]))) {
+        refuse(name, inputs, 'weight and bias must have the size of the last axis');
+      }
+      return [x];
+    },
+    decompose,
+  };
+}
+
+const TABLE = {
+  /** x·σ(x) (PyTorch `nn.SiLU`). */
+  silu: elementwise('silu', (x) => op.mul(x, op.sigmoid(x))),
+
+  /** ½x(1 + erf(x/√2)), the exact form (PyTorch `nn.GELU`). */
+  gelu: elementwise('gelu', (x) => op.mul(op.mul(x, 0.5), op.add(op.erf(op.mul(x, Math.SQRT1_2)), 1))),
+
+  /** exp(x) / Σ exp(x) along the last axis. */
+  softmax: elementwise('softmax', (x) => {
+    const powers = op.exp(op.sub(x, op.stopGradient(op.reduceMax(x, [-1]))));
+    return op.div(powers, op.reduceSum(powers, [-1]));
+  }),
+
+  /** x − log Σ exp(x) along the last axis. */
+  logSoftmax: elementwise('logSoftmax', (x) => {
+    const shifted = op.sub(x, op.stopGradient(op.reduceMax(x, [-1])));
+    return op.sub(shifted, op.log(op.reduceSum(op.exp(shifted), [-1])));
+  }),
+
+  /** [−x₂, x₁] for the two halves of the last axis. */
+  rotateHalf: elementwise('rotateHalf', (x) => {
+    const size = last(x);
+    if (typeof size !== 'number' || size % 2 !== 0) refuse('rotateHalf', [x], 'the last axis must be even');
+    return op.concat([op.neg(op.slice(x, -1, size / 2, size)), op.slice(x, -1, 0, size / 2)], -1);
+  }),
+
+  /** x / √(mean(x²) + ε) · weight. */
+  rmsNorm: normalization('rmsNorm', ([x, weight], { epsilon }) => {
+    const meanSquare = op.reduceMean(op.mul(x, x), [-1]);
+    const scale = op.reciprocal(op.sqrt(op.add(meanSquare, epsilon as number)));
+    return [op.mul(op.mul(x, scale), weight)];
+  }),
+
+  /** (x − mean) / √(variance + ε) · weight + bias. */
+  layerNorm: normalization('layerNorm', ([x, weight, bias], { epsilon }) => {
+    const centred = op.sub(x, op.reduceMean(x, [-1]));
+    const variance = op.reduceMean(op.mul(centred, centred), [-1]);
+    const scale = op.reciprocal(op.sqrt(op.add(variance, epsilon as number)));
+    return [op.add(op.mul(op.mul(centred, scale), weight), bias)];
+  }),
+
+  /** x […, in] · weightᵀ [out, in] (+ bias [out]) → […, out], as PyTorch stores it. */
+  linear: {
+    infer(inputs) {
+      const [x, weight, bias] = inputs;
+      const fits =
+        weight.shape.length === 2 &&
+        weight.shape[1] === last(x) &&
+        (bias === undefined || sameShape(bias.shape, [weight.shape[0]]));
+      if (!fits) refuse('linear', inputs, 'weight must be [out, in] and bias [out]');
+      return [{ dtype: x.dtype, shape: [...x.shape.slice(0, -1), weight.shape[0]] }];
+    },
+    // Two-dimensional operands let the product run as one Gemm, forward and backward.
+    decompose([x, weight, bias]) {
+      const rows = op.reshape(x, [op.rowsOf(x), last(x)]);
+      const product = op.matmul(rows, op.matrixTranspose(weight));
+      const sum = bias === undefined ? product : op.add(product, bias);
+      return [op.reshape(sum, [...x.shape.slice(0, -1), weight.shape[0]])];
+    },
+  },
+
+  /** Rows of weight [vocabulary, D] at ids […] → […, D]. */
+  embedding: {
+    infer: ([weight, ids]) => [{ dtype: weight.dtype, shape: [...ids.shape, ...weight.shape.slice(1)] }],
+    decompose: ([weight, ids]) => [op.gather(weight, ids)],
+  },
+
+  /** x·cos + rotateHalf(x)·sin: x [B, H, S, D]; cos, sin broadcastable to it. */
+  rope: {
+    infer(inputs) {
+      const [x, cosine, sine] = inputs;
+      const shape = broadcastShapes(x.shape, cosine.shape);
+      if (!shape || !sameShape(shape, x.shape) || !sameShape(cosine.shape, sine.shape)) {
+        refuse('rope', inputs, 'cos and sin must be alike and broadcast to x');
+      }
+      return [x];
+    },
+    decompose: ([x, cosine, sine]) => [op.add(op.mul(x, cosine), op.mul(rotateHalf(x), sine))],
+  },
+
+  /**
+   * softmax(q·kᵀ·scale + mask)·v. q [B, H, S, D]; k, v [B, K, T, D] with K dividing H (grouped queries);
+   * mask, if given, is added to the scores and broadcasts to [B, H, S, T] (use {@link MASKED}).
+   */
+  attention: {
+    infer(inputs) {
+      const [q, k, v, mask] = inputs;
+      const [batch, heads, length, size] = q.shape;
+      const fits =
+        q.shape.length === 4 &&
+        k.shape.length === 4 &&
+        sameShape(k.shape.slice(0, 3), v.shape.slice(0, 3)) &&
+        k.shape[0] === batch &&
+        k.shape[3] === size &&
+        (heads as number) % (k.shape[1] as number) === 0;
+      if (!fits) refuse('attention', inputs, 'needs q [B, H, S, D] and k, v [B, K, T, D] with K dividing H');
+      if (mask !== undefined && !broadcastShapes(mask.shape, [batch, heads, length, k.shape[2]])) {
+        refuse('attention', inputs, 'the mask does not broadcast to the scores');
+      }
+      return [{ dtype: q.dtype, shape: [batch, heads, length, v.shape[3]] }];
+    },
+    decompose([q, k, v, mask], { scale }) {
+      const [batch, heads, length, size] = q.shape;
+      const kvHeads = k.shape[1] as number;
+      const group = (heads as number) / kvHeads;
+      const valueSize = v.shape[3];
+      // Scaling q costs S·D products instead of S·T.
+      const scaled = op.mul(q, scale as number);
+      // The queries of one group stand below each other, so keys and values are never repeated.
+      const rows = group === 1 ? length : multiplyDims(length, group);
+      const grouped = op.reshape(scaled, [batch, kvHeads, rows, size]);
+      const scores = op.reshape(op.matmul(grouped, op.matrixTranspose(k)), [
+        batch,
+        heads,
+        length,
+        k.shape[2],
+      ]);
+      const weights = softmax(mask === undefined ? scores : op.add(scores, mask));
+      const mixed = op.matmul(op.reshape(weights, [batch, kvHeads, rows, k.shape[2]]), v);
+      return [op.reshape(mixed, [batch, heads, length, valueSize])];
+    },
+  },
+
+  /** log-probability of each label: logits […, V], labels […] i64 (a label outside 0 … V−1 gives 0). */
+  tokenLogProbs: {
+    infer(inputs) {
+      const [logits, labels] = inputs;
+      if (!sameShape(logits.shape.slice(0, -1), labels.shape) || labels.dtype !== 'i64') {
+        refuse('tokenLogProbs', inputs, 'needs logits […, V] and i64 labels […]');
+      }
+      return [{ dtype: logits.dtype, shape: labels.shape }];
+    },
+    decompose([logits, labels]) {
+      const size = last(logits) as number;
+      const ids = op.constant(
+        'i64',
+        [size],
+        BigInt64Array.from({ length: size }, (_, i) => BigInt(i)),
+      );
+      const chosen = op.cast(op.equal(op.reshape(labels, [...labels.shape, 1]), ids), logits.dtype);
+      return [op.reduceSum(op.mul(logSoftmax(logits), chosen), [-1], false)];
+    },
+  },
+
+  /**
+   * Mean of −log p(label) over the labels that are not −100 (PyTorch `nn.CrossEntropyLoss`, transformers' ignore index).
+   * logits [N, V], labels [N] i64 → []. At least one label must count.
+   */
+  crossEntropy: {
+    infer(inputs) {
+      const [logits, labels] = inputs;
+      if (!sameShape(logits.shape.slice(0, -1), labels.shape) || labels.dtype !== 'i64') {
+        refuse('crossEntropy', inputs, 'needs logits […, V] and i64 labels […]');
+      }
+      return [{ dtype: logits.dtype, shape: [] }];
+    },
+    decompose([logits, labels]) {
+      const axes = labels.shape.map((_, i) => i);
+      const counted = op.cast(op.greater(labels, op.scalar(-1, 'i64')), logits.dtype);
+      const total = op.reduceSum(tokenLogProbs(logits, labels), axes, false);
+      return [op.neg(op.div(total, op.reduceSum(counted, axes, false)))];
+    },
+  },
+} as const satisfies Record<string, CompositeDefinition>;
+
+export type CompositeName = keyof typeof TABLE;
+export const COMPOSITES: Readonly<Record<CompositeName, CompositeDefinition>> = TABLE;
+
+function make(name: CompositeName, inputs: readonly (Tensor | undefined)[], attributes?: Attributes): Tensor {
+  const given = inputs.filter((input) => input !== undefined);
+  return makeNode(name, COMPOSITES[name], given, attributes).outputs[0];
+}
+
+export const silu = (x: Tensor): Tensor => make('silu', [x]);
+export const gelu = (x: Tensor): Tensor => make('gelu', [x]);
+/** Along the last axis. */
+export const softmax = (x: Tensor): Tensor => make('softmax', [x]);
+/** Along the last axis. */
+export const logSoftmax = (x: Tensor): Tensor => make('logSoftmax', [x]);
+export const rotateHalf = (x: Tensor): Tensor => make('rotateHalf', [x]);
+
+export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
+  return make('rmsNorm', [x, weight], { epsilon });
+}
+
+export function layerNorm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: number): Tensor {
+  return make('layerNorm', [x, weight, bias], { epsilon });
+}
+
+/** x […, in], weight [out, in], bias [out] → […, out]. */
+export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
+  return make('linear', [x, weight, bias]);
+}
+
+/** weight [vocabulary, D], ids […] i64 → […, D]. */
+export function embedding(weight: Tensor, ids: Tensor): Tensor {
+  return make('embedding', [weight, ids]);
+}
+
+/** x [B, H, S, D]; cos and sin broadcastable to it. */
+export function rope(x: Tensor, cosine: Tensor, sine: Tensor): Tensor {
+  return make('rope', [x, cosine, sine]);
+}
+
+/** The mask that hides keys behind each query: [S, T] of 0 and {@link MASKED}; the queries are the last S of T. */
+export function causalMask(length: number, keys: number): Tensor {
+  const data = Float32Array.from({ length: length * keys }, (_, i) =>
+    (i % keys) - (keys - length) > Math.floor(i / keys) ? MASKED : 0,
+  );
+  return op.constant('f32', [length, keys], data);
+}
+
+/** The mask that keeps each position within its window: ids [N] of windows → [N, N] of 0 and {@link MASKED}. */
+export function windowMask(windows: Tensor): Tensor {
+  const [size] = windows.shape;
+  const equal = op.equal(op.reshape(windows, [size, 1]), op.reshape(windows, [1, size]));
+  return op.where(equal, op.scalar(0), op.scalar(MASKED));
+}
+
+/** Scaled dot-product attention; `mask` is added to the scores. The scale is 1/√D unless given. */
+export function attention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: { readonly mask?: Tensor; readonly scale?: number } = {},
+): Tensor {
+  const scale = options.scale ?? 1 / Math.sqrt(q.shape[q.shape.length - 1] as number);
+  return make('attention', [q, k, v, options.mask], { scale });
+}
+
+/** logits […, V], labels […] i64 → log p(label) […]. */
+export function tokenLogProbs(logits: Tensor, labels: Tensor): Tensor {
+  return make('tokenLogProbs', [logits, labels]);
+}
+
+/** Mean negative log-probability of the labels that are not −100. */
+export function crossEntropy(logits: Tensor, labels: Tensor): Tensor {
+  return make('crossEntropy', [logits, labels]);
+}

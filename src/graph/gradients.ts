@@ -1,0 +1,257 @@
+/** @module Reverse-mode differentiation: one table of rules, one short walk. */
+import { InternalError } from '../util/errors.js';
+import { COMPOSITES, type CompositeName, rotateHalf } from './composites.js';
+import { type Node, reachable, type Tensor } from './node.js';
+import * as op from './ops.js';
+import { numbers } from './primitives.js';
+import { evaluateDim, formatShape, sameShape, sizeOf } from './shape.js';
+
+/** From the gradient of a node's first output to one per input; null where none flows. */
+type Rule = (gradient: Tensor, node: Node) => readonly (Tensor | null)[];
+
+/** Sums what broadcasting repeated, back to the operand's shape. */
+function unbroadcast(gradient: Tensor, operand: Tensor): Tensor {
+  const extra = gradient.shape.length - operand.shape.length;
+  const axes = gradient.shape.flatMap((dim, i) => (i < extra || operand.shape[i - extra] !== dim ? [i] : []));
+  return op.reshape(op.reduceSum(gradient, axes), operand.shape);
+}
+
+function elementwise(derivative: (x: Tensor, y: Tensor) => Tensor): Rule {
+  return (gradient, node) => [op.mul(gradient, derivative(node.inputs[0], node.outputs[0]))];
+}
+
+function binary(rule: (gradient: Tensor, a: Tensor, b: Tensor, y: Tensor) => [Tensor, Tensor]): Rule {
+  return (gradient, node) => {
+    const [a, b] = node.inputs;
+    const [forA, forB] = rule(gradient, a, b, node.outputs[0]);
+    return [unbroadcast(forA, a), unbroadcast(forB, b)];
+  };
+}
+
+/** Where `a` won, its share of the gradient: all, or half of a tie, as PyTorch. */
+function winner(wins: Tensor, ties: Tensor, gradient: Tensor): Tensor {
+  const zero = op.scalar(0, gradient.dtype);
+  return op.where(ties, op.mul(gradient, 0.5), op.where(wins, gradient, zero));
+}
+
+/** A reduction's gradient with its reduced axes put back as ones. */
+function restore(gradient: Tensor, node: Node): Tensor {
+  const axes = new Set(numbers(node.attributes.axes));
+  return op.reshape(
+    gradient,
+    node.inputs[0].shape.map((dim, i) => (axes.has(i) ? 1 : dim)),
+  );
+}
+
+/** A vector or batch that broadcast into the product is summed back. */
+function matmulGradients(gradient: Tensor, node: Node): Tensor[] {
+  const [a, b] = node.inputs;
+  return [
+    unbroadcast(op.matmul(gradient, op.matrixTranspose(b)), a),
+    unbroadcast(op.matmul(op.matrixTranspose(a), gradient), b),
+  ];
+}
+
+export const GRADIENT_RULES: Readonly<Record<string, Rule>> = {
+  neg: (gradient) => [op.neg(gradient)],
+  abs: elementwise((x) => op.sign(x)),
+  exp: elementwise((_, y) => y),
+  log: elementwise((x) => op.reciprocal(x)),
+  sqrt: elementwise((_, y) => op.div(0.5, y)),
+  reciprocal: elementwise((_, y) => op.neg(op.mul(y, y))),
+  tanh: elementwise((_, y) => op.sub(1, op.mul(y, y))),
+  sigmoid: elementwise((_, y) => op.mul(y, op.sub(1, y))),
+  erf: elementwise((x) => op.mul(op.exp(op.neg(op.mul(x, x))), 2 / Math.sqrt(Math.PI))),
+  sin: elementwise((x) => op.cos(x)),
+  cos: elementwise((x) => op.neg(op.sin(x))),
+  add: binary((gradient) => [gradient, gradient]),
+  sub: binary((gradient) => [gradient, op.neg(gradient)]),
+  mul: binary((gradient, a, b) => [op.mul(gradient, b), op.mul(gradient, a)]),
+  div: binary((gradient, _, b, y) => {
+    const forA = op.div(gradient, b);
+    return [forA, op.neg(op.mul(forA, y))];
+  }),
+  pow: binary((gradient, a, b, y) => [
+    op.mul(gradient, op.mul(b, op.pow(a, op.sub(b, 1)))),
+    op.mul(gradient, op.mul(y, op.log(a))),
+  ]),
+  max: binary((gradient, a, b) => [
+    winner(op.greater(a, b), op.equal(a, b), gradient),
+    winner(op.less(a, b), op.equal(a, b), gradient),
+  ]),
+  min: binary((gradient, a, b) => [
+    winner(op.less(a, b), op.equal(a, b), gradient),
+    winner(op.greater(a, b), op.equal(a, b), gradient),
+  ]),
+  where: (gradient, node) => {
+    const [condition, a, b] = node.inputs;
+    const zero = op.scalar(0, gradient.dtype);
+    return [
+      null,
+      unbroadcast(op.where(condition, gradient, zero), a),
+      unbroadcast(op.where(condition, zero, gradient), b),
+    ];
+  },
+  cast: (gradient, node) => [op.cast(gradient, node.inputs[0].dtype)],
+  reduceSum: (gradient, node) => [op.expand(restore(gradient, node), node.inputs[0].shape)],
+  reduceMean: (gradient, node) => {
+    const [x] = node.inputs;
+    const count = numbers(node.attributes.axes).reduce((product, axis) => {
+      return product * evaluateDim(x.shape[axis], {});
+    }, 1);
+    return [op.expand(op.mul(restore(gradient, node), 1 / count), x.shape)];
+  },
+  reduceMax: (gradient, node) => {
+    const [x] = node.inputs;
+    const axes = numbers(node.attributes.axes);
+    const isMax = op.cast(op.equal(x, restore(node.outputs[0], node)), x.dtype);
+    // Equal maxima share the gradient evenly (PyTorch's amax).
+    const share = op.div(restore(gradient, node), op.reduceSum(isMax, axes));
+    return [op.mul(isMax, share)];
+  },
+  matmul: matmulGradients,
+  reshape: (gradient, node) => [op.reshape(gradient, node.inputs[0].shape)],
+  transpose: (gradient, node) => {
+    const permutation = numbers(node.attributes.permutation);
+    return [
+      op.transpose(
+        gradient,
+        permutation.map((_, i) => permutation.indexOf(i)),
+      ),
+    ];
+  },
+  expand: (gradient, node) => [unbroadcast(gradient, node.inputs[0])],
+  concat: (gradient, node) => {
+    const axis = node.attributes.axis as number;
+    let start = 0;
+    return node.inputs.map((input) => {
+      const size = evaluateDim(input.shape[axis], {});
+      start += size;
+      return op.slice(gradient, axis, start - size, start);
+    });
+  },
+  slice: (gradient, node) => {
+    const { axis, start, end } = node.attributes as { axis: number; start: number; end: number };
+    const size = node.inputs[0].shape[axis] as number;
+    return [op.pad(gradient, axis, start, size - end)];
+  },
+  pad: (gradient, node) => {
+    const { axis, before } = node.attributes as { axis: number; before: number };
+    const size = evaluateDim(node.inputs[0].shape[axis], {});
+    return [op.slice(gradient, axis, before, before + size)];
+  },
+  gather: (gradient, node) => [op.scatterAdd(gradient, node.inputs[1], node.inputs[0].shape), null],
+  scatterAdd: (gradient, node) => [op.gather(gradient, node.inputs[1]), null],
+
+  // Composites whose own rule is cheaper than walking their decomposition; tests hold both equal.
+  softmax: (gradient, node) => {
+    const [y] = node.outputs;
+    const weighted = op.mul(gradient, y);
+    return [op.sub(weighted, op.mul(y, op.reduceSum(weighted, [-1])))];
+  },
+  logSoftmax: (gradient, node) => {
+    const [y] = node.outputs;
+    return [op.sub(gradient, op.mul(op.exp(y), op.reduceSum(gradient, [-1])))];
+  },
+  rotateHalf: (gradient) => [op.neg(rotateHalf(gradient))],
+};
+
+/** Composites that keep their own node in a training graph: exactly those with a rule above. */
+export const DIFFERENTIABLE_COMPOSITES: ReadonlySet<string> = new Set(
+  Object.keys(COMPOSITES).filter((name) => name in GRADIENT_RULES),
+);
+
+/** Ops through which no gradient flows, by their nature. */
+export const NOT_DIFFERENTIABLE: ReadonlySet<string> = new Set([
+  'input',
+  'parameter',
+  'constant',
+  'stopGradient',
+  'sign',
+  'equal',
+  'less',
+  'greater',
+  'and',
+  'or',
+  'not',
+]);
+
+/**
+ * The gradients of a scalar `loss` with respect to `wrt`, as new nodes over the same graph (zeros where the loss
+ * does not depend on a tensor). Composites without a rule are walked through their decomposition, which lowering
+ * shares with the forward pass.
+ */
+export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
+  if (sizeOf(loss.shape) !== 1)
+    throw new InternalError(`the loss has shape ${formatShape(loss.shape)}; it must be one number`);
+  const walk = new Walk(wrt);
+  walk.add(loss, op.expand(op.scalar(1, loss.dtype), loss.shape));
+  walk.back([loss]);
+  return wrt.map((tensor) => walk.of(tensor) ?? op.expand(op.scalar(0, tensor.dtype), tensor.shape));
+}
+
+class Walk {
+  private readonly found = new Map<Tensor, Tensor>();
+
+  constructor(private readonly wrt: readonly Tensor[]) {}
+
+  of(tensor: Tensor): Tensor | undefined {
+    return this.found.get(tensor);
+  }
+
+  add(tensor: Tensor, gradient: Tensor): void {
+    if (!sameShape(tensor.shape, gradient.shape)) {
+      throw new InternalError(
+        `the gradient of ${tensor.node.op} has shape ${formatShape(gradient.shape)}, not ${formatShape(tensor.shape)}`,
+      );
+    }
+    const before = this.found.get(tensor);
+    this.found.set(tensor, before === undefined ? gradient : op.add(before, gradient));
+  }
+
+  /** From `outputs` back to the leaves, users before their inputs. */
+  back(outputs: readonly Tensor[], within?: ReadonlySet<Node>): void {
+    const nodes = reachable(outputs);
+    const needed = this.needed(nodes);
+    for (const node of nodes.reverse()) {
+      if (within !== undefined && !within.has(node)) continue;
+      if (!node.outputs.some((output) => this.found.has(output))) continue;
+      if (!node.inputs.some((input) => needed.has(input))) continue;
+      this.step(node, needed);
+    }
+  }
+
+  private step(node: Node, needed: ReadonlySet<Tensor>): void {
+    const rule = GRADIENT_RULES[node.op];
+    if (rule !== undefined) {
+      const gradient = this.found.get(node.outputs[0]);
+      if (gradient === undefined) return;
+      rule(gradient, node).forEach((value, i) => {
+        if (value !== null && needed.has(node.inputs[i])) this.add(node.inputs[i], value);
+      });
+      return;
+    }
+    if (NOT_DIFFERENTIABLE.has(node.op)) return;
+    if (!(node.op in COMPOSITES)) throw new InternalError(`${node.op} has no gradient rule`);
+    const { decompose } = COMPOSITES[node.op as CompositeName];
+    const expanded = decompose(node.inputs, node.attributes);
+    expanded.forEach((output, i) => {
+      const gradient = this.found.get(node.outputs[i]);
+      if (gradient !== undefined) this.add(output, gradient);
+    });
+    const outside = new Set(reachable(node.inputs));
+    this.back(expanded, new Set(reachable(expanded).filter((inner) => !outside.has(inner))));
+  }
+
+  /** The tensors on a path from `wrt`. */
+  private needed(nodes: readonly Node[]): ReadonlySet<Tensor> {
+    const needed = new Set(this.wrt);
+    for (const node of nodes) {
+      if (node.op === 'stopGradient' || !node.inputs.some((input) => needed.has(input))) continue;
+      for (const output of node.outputs) if (isDifferentiable(output)) needed.add(output);
+    }
+    return needed;
+  }
+}
+
+const isDifferentiable = (tensor: Tensor): boolean => tensor.dtype === 'f32' || tensor.dtype === 'f16';

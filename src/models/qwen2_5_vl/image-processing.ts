@@ -1,0 +1,199 @@
+import { z } from 'zod';
+import type { RgbImage } from '../../images/image.js';
+import { resizeBicubic } from '../../images/resize.js';
+import { UserError } from '../../util/errors.js';
+import { smartResize } from './smart-resize.js';
+
+/** How images become patches, as a checkpoint's folder says it. */
+export interface ImageProcessorConfig {
+  readonly doResize: boolean;
+  readonly doRescale: boolean;
+  readonly doNormalize: boolean;
+  /** Bounds of height x width after the resize. */
+  readonly minPixels: number;
+  readonly maxPixels: number;
+  readonly rescaleFactor: number;
+  /** Mean and standard deviation of red, green and blue after rescaling. */
+  readonly imageMean: readonly [number, number, number];
+  readonly imageStd: readonly [number, number, number];
+  readonly patchSize: number;
+  readonly temporalPatchSize: number;
+  readonly mergeSize: number;
+}
+
+/** An image as the vision tower takes it. */
+export interface ProcessedImage {
+  /** [t·h·w, channels·temporal·patch·patch], row after row; patches come in blocks of merge x merge. */
+  readonly pixelValues: Float32Array;
+  /** Patches in time, height and width. */
+  readonly grid: readonly [t: number, h: number, w: number];
+}
+
+const CHANNELS = 3;
+/** Pillow's number for bicubic, the only resampling this family is published with. */
+const BICUBIC = 3;
+/** Larger limits than any memory; they keep products of sizes exact. */
+const MAX_LIMIT_PIXELS = 2 ** 31;
+
+const pixels = z.int().min(1).max(MAX_LIMIT_PIXELS);
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+const stdDeviation = z.number().positive();
+/** Only the keys that change an outcome; defaults are those of transformers' Qwen2VLImageProcessor. */
+const configSchema = z.object({
+  do_resize: z.boolean().default(true),
+  do_rescale: z.boolean().default(true),
+  do_normalize: z.boolean().default(true),
+  resample: z.literal(BICUBIC).default(BICUBIC),
+  min_pixels: pixels.nullish(),
+  max_pixels: pixels.nullish(),
+  size: z
+    .object({
+      shortest_edge: pixels.nullish(),
+      longest_edge: pixels.nullish(),
+      min_pixels: pixels.nullish(),
+      max_pixels: pixels.nullish(),
+    })
+    .nullish(),
+  rescale_factor: z
+    .number()
+    .positive()
+    .default(1 / 255),
+  image_mean: triple.default([0.48145466, 0.4578275, 0.40821073]),
+  image_std: z
+    .tuple([stdDeviation, stdDeviation, stdDeviation])
+    .default([0.26862954, 0.26130258, 0.27577711]),
+  patch_size: z.int().min(1).max(256).default(14),
+  temporal_patch_size: z.int().min(1).max(16).default(2),
+  merge_size: z.int().min(1).max(16).default(2),
+});
+const DEFAULT_MIN_PIXELS = 56 * 56;
+const DEFAULT_MAX_PIXELS = 28 * 28 * 1280;
+
+/**
+ * Reads `preprocessor_config.json`, or `processor_config.json` as transformers 5 writes it (the same record under
+ * `image_processor`). The limits may stand as `min_pixels`/`max_pixels` or in `size` (`shortest_edge`/`longest_edge`:
+ * areas, in spite of the names); the former win, as in transformers.
+ * @throws UserError for values that are missing their type or range; the message names the key.
+ */
+export function parseImageProcessorConfig(json: unknown): ImageProcessorConfig {
+  const nested = z.object({ image_processor: z.unknown() }).safeParse(json);
+  const record =
+    nested.success && nested.data.image_processor !== undefined ? nested.data.image_processor : json;
+  const parsed = configSchema.safeParse(record);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const key = issue?.path.join('.') || 'the whole record';
+    throw new UserError(
+      `the image processor's configuration is not valid at ${key} (${issue?.message ?? 'unknown'}); ` +
+        'correct preprocessor_config.json (or processor_config.json)',
+    );
+  }
+  const { size, ...config } = parsed.data;
+  const minPixels = config.min_pixels ?? size?.shortest_edge ?? size?.min_pixels ?? DEFAULT_MIN_PIXELS;
+  const maxPixels = config.max_pixels ?? size?.longest_edge ?? size?.max_pixels ?? DEFAULT_MAX_PIXELS;
+  if (minPixels > maxPixels) {
+    throw new UserError(
+      `the image processor's lower limit of ${minPixels} pixels is above its upper limit of ${maxPixels}; ` +
+        'correct preprocessor_config.json (or processor_config.json)',
+    );
+  }
+  return {
+    doResize: config.do_resize,
+    doRescale: config.do_rescale,
+    doNormalize: config.do_normalize,
+    minPixels,
+    maxPixels,
+    rescaleFactor: config.rescale_factor,
+    imageMean: config.image_mean,
+    imageStd: config.image_std,
+    patchSize: config.patch_size,
+    temporalPatchSize: config.temporal_patch_size,
+    mergeSize: config.merge_size,
+  };
+}
+
+/** transformers' `Qwen2VLImageProcessor` for single images, equal to it bit for bit. */
+export class ImageProcessor {
+  readonly config: ImageProcessorConfig;
+  /** What each of the 256 bytes becomes in each channel: [channel, byte]. */
+  readonly #values: Float32Array;
+
+  constructor(config: ImageProcessorConfig) {
+    this.config = config;
+    this.#values = valueTable(config);
+  }
+
+  /** Height and width in pixels that an image of `height` x `width` is resized to; UserError as for `smartResize`. */
+  resizedSize(height: number, width: number): readonly [height: number, width: number] {
+    const { doResize, minPixels, maxPixels, patchSize, mergeSize } = this.config;
+    const factor = patchSize * mergeSize;
+    if (doResize) return smartResize(height, width, { factor, minPixels, maxPixels });
+    if (height % factor !== 0 || width % factor !== 0) {
+      throw new UserError(
+        `an image of ${width} x ${height} pixels cannot be cut into blocks of ${factor} x ${factor} while do_resize ` +
+          'is false; resize it, or set do_resize to true in preprocessor_config.json',
+      );
+    }
+    return [height, width];
+  }
+
+  /**
+   * Resizes, rescales, normalizes and cuts one image. A still image is repeated to fill the temporal patch.
+   * @throws UserError for an aspect ratio above 200.
+   */
+  preprocess(image: RgbImage): ProcessedImage {
+    const [height, width] = this.resizedSize(image.height, image.width);
+    return this.#patches(resizeBicubic(image, width, height));
+  }
+
+  #patches({ width, height, data }: RgbImage): ProcessedImage {
+    const { patchSize, temporalPatchSize, mergeSize } = this.config;
+    const rows = height / patchSize;
+    const columns = width / patchSize;
+    const plane = patchSize * patchSize;
+    const pixelValues = new Float32Array(rows * columns * CHANNELS * temporalPatchSize * plane);
+    let to = 0;
+    for (const [row, column] of mergeOrder(rows, columns, mergeSize)) {
+      const corner = (row * patchSize * width + column * patchSize) * CHANNELS;
+      for (let channel = 0; channel < CHANNELS; channel++) {
+        const start = to;
+        for (let y = 0; y < patchSize; y++) {
+          let from = corner + y * width * CHANNELS + channel;
+          for (let x = 0; x < patchSize; x++, from += CHANNELS) {
+            pixelValues[to++] = this.#values[channel * 256 + (data[from] ?? 0)] ?? 0;
+          }
+        }
+        for (let frame = 1; frame < temporalPatchSize; frame++, to += plane) {
+          pixelValues.copyWithin(to, start, start + plane);
+        }
+      }
+    }
+    return { pixelValues, grid: [1, rows, columns] };
+  }
+}
+
+/** The patches' rows and columns in merge blocks: blocks in reading order, in each block its patches in reading order. */
+function* mergeOrder(rows: number, columns: number, merge: number): Generator<readonly [number, number]> {
+  for (let top = 0; top < rows; top += merge) {
+    for (let left = 0; left < columns; left += merge) {
+      for (let row = top; row < top + merge; row++) {
+        for (let column = left; column < left + merge; column++) yield [row, column];
+      }
+    }
+  }
+}
+
+/** NumPy's arithmetic: the byte is scaled in double precision, then rounded to float32 before and after each step. */
+function valueTable(config: ImageProcessorConfig): Float32Array {
+  const table = new Float32Array(CHANNELS * 256);
+  config.imageMean.forEach((mean, channel) => {
+    const std = Math.fround(config.imageStd[channel] ?? 1);
+    for (let byte = 0; byte < 256; byte++) {
+      const scaled = Math.fround(config.doRescale ? byte * config.rescaleFactor : byte);
+      table[channel * 256 + byte] = config.doNormalize
+        ? Math.fround(scaled - Math.fround(mean)) / std
+        : scaled;
+    }
+  });
+  return table;
+}

@@ -1,0 +1,109 @@
+/** @module The language model: embeddings in, hidden states and logits out (transformers:modeling_qwen2_5_vl.py). */
+import { attention, embedding, rope } from '../../graph/composites.js';
+import type { Tensor } from '../../graph/node.js';
+import * as op from '../../graph/ops.js';
+import type { Dim } from '../../graph/shape.js';
+import { gatedMlp, linear, rmsNorm } from '../../nn/layers.js';
+import type { Parameters } from '../../nn/parameters.js';
+import { mrope } from '../../nn/rotary.js';
+import type { Qwen2_5_VLConfig } from './config.js';
+
+/** Rotated queries and keys and the values of one layer: [B, S, heads, D], [B, S, kvHeads, D] twice. */
+export interface Projections {
+  readonly layer: number;
+  readonly query: Tensor;
+  readonly key: Tensor;
+  readonly value: Tensor;
+}
+
+/** How a layer attends: over this pass alone, or over a cache. Gives [B, S, heads·D]. */
+export type Attend = (projections: Projections) => Tensor;
+
+/** Attention within this pass; `mask` is added to the scores, broadcastable to [B, heads, S, S]. */
+export function attendWithin(mask: Tensor): Attend {
+  return ({ query, key, value }) => {
+    const [batch, length, heads, size] = query.shape;
+    const heads_first = [query, key, value].map((x) => op.transpose(x, [0, 2, 1, 3]));
+    const mixed = attention(heads_first[0], heads_first[1], heads_first[2], { mask });
+    return op.reshape(op.transpose(mixed, [0, 2, 1, 3]), [
+      batch,
+      length,
+      (heads as number) * (size as number),
+    ]);
+  };
+}
+
+/** The embedding matrix [vocabulary, D]. */
+export function embeddingWeight(weights: Parameters, config: Qwen2_5_VLConfig): Tensor {
+  return weights.get('model.embed_tokens.weight', [config.text.vocabSize, config.text.hiddenSize]);
+}
+
+/**
+ * Token embeddings with the image features in place of the image tokens.
+ * inputIds [B, S] i64, features [N, D], featureIndex [B, S] i64 (which feature an image token takes, else 0) → [B, S, D].
+ */
+export function embedInputs(
+  weights: Parameters,
+  config: Qwen2_5_VLConfig,
+  inputIds: Tensor,
+  images?: { readonly features: Tensor; readonly featureIndex: Tensor },
+): Tensor {
+  const words = embedding(embeddingWeight(weights, config), inputIds);
+  if (images === undefined) return words;
+  const isImage = op.equal(inputIds, op.scalar(config.imageTokenId, 'i64'));
+  const pictures = op.gather(images.features, images.featureIndex);
+  return op.where(op.reshape(isImage, [...inputIds.shape, 1]), pictures, words);
+}
+
+/**
+ * All hidden states: the embeddings, each layer's output, and instead of the last layer's own its normed form, as
+ * transformers reports them. embeddings [B, S, D], positionIds [3, B, S] i64.
+ */
+export function textModel(
+  weights: Parameters,
+  config: Qwen2_5_VLConfig,
+  embeddings: Tensor,
+  positionIds: Tensor,
+  attend: Attend,
+): Tensor[] {
+  const { text } = config;
+  const { numHiddenLayers, numAttentionHeads, numKeyValueHeads, headDim, rmsNormEps } = text;
+  const [batch, length] = embeddings.shape;
+  const split = (x: Tensor, heads: number): Tensor => op.reshape(x, [batch, length, heads, headDim]);
+  const rotary = mrope(positionIds, headDim, text.ropeTheta, text.mropeSection);
+  const states = [embeddings];
+  let hidden = embeddings;
+  for (let layer = 0; layer < numHiddenLayers; layer++) {
+    const name = `model.layers.${layer}`;
+    const normed = rmsNorm(weights, `${name}.input_layernorm`, hidden, rmsNormEps);
+    const project = (kind: string, heads: number): Tensor =>
+      split(linear(weights, `${name}.self_attn.${kind}_proj`, normed, heads * headDim, true), heads);
+    const mixed = attend({
+      layer,
+      query: rope(project('q', numAttentionHeads), rotary.cos, rotary.sin),
+      key: rope(project('k', numKeyValueHeads), rotary.cos, rotary.sin),
+      value: project('v', numKeyValueHeads),
+    });
+    hidden = op.add(hidden, linear(weights, `${name}.self_attn.o_proj`, mixed, text.hiddenSize, false));
+    const normedAgain = rmsNorm(weights, `${name}.post_attention_layernorm`, hidden, rmsNormEps);
+    hidden = op.add(hidden, gatedMlp(weights, `${name}.mlp`, normedAgain, text.intermediateSize, false));
+    states.push(hidden);
+  }
+  states[states.length - 1] = rmsNorm(weights, 'model.norm', hidden, rmsNormEps);
+  return states;
+}
+
+/** hidden […, D] → logits […, vocabulary], through the tied or the separate head. */
+export function languageHead(weights: Parameters, config: Qwen2_5_VLConfig, hidden: Tensor): Tensor {
+  const { vocabSize, hiddenSize } = config.text;
+  const weight = config.tieWordEmbeddings
+    ? embeddingWeight(weights, config)
+    : weights.get('lm_head.weight', [vocabSize, hiddenSize]);
+  const rows = op.reshape(hidden, [op.rowsOf(hidden), hiddenSize]);
+  const logits = op.matmul(rows, op.matrixTranspose(weight));
+  return op.reshape(logits, [...hidden.shape.slice(0, -1), vocabSize]);
+}
+
+/** Named sizes of the graphs that take any batch. */
+export const BATCH: Dim = 'batch';
+export const SEQUENCE: Dim = 'seq';

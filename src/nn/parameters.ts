@@ -1,0 +1,32 @@
+import { parameter } from '../graph/ops.js';
+import type { Tensor } from '../graph/node.js';
+import { InternalError } from '../util/errors.js';
+import { formatShape, sameShape } from '../graph/shape.js';
+
+/**
+ * The weights a graph uses, by their names in the checkpoint. Asking twice gives the same tensor, so tied weights
+ * are one leaf with one gradient.
+ */
+export class Parameters {
+  private readonly tensors = new Map<string, Tensor>();
+
+  get(name: string, shape: readonly number[]): Tensor {
+    const known = this.tensors.get(name);
+    if (known === undefined) {
+      const made = parameter(name, shape);
+      this.tensors.set(name, made);
+      return made;
+    }
+    if (!sameShape(known.shape, shape)) {
+      throw new InternalError(
+        `'${name}' is used as ${formatShape(known.shape)} and as ${formatShape(shape)}`,
+      );
+    }
+    return known;
+  }
+
+  /** All weights asked for so far. */
+  all(): ReadonlyMap<string, Tensor> {
+    return this.tensors;
+  }
+}

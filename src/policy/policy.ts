@@ -1,0 +1,190 @@
+import { open, type FileHandle } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import { messageOf, UserError } from '../util/errors.js';
+import { sha256 } from '../util/hash.js';
+import { readPage, splitFrontMatter, statementsOf, stripComments } from './markdown.js';
+
+/** The largest policy that is read, in bytes of UTF-8: some 16,000 tokens, twenty times the longest in the benchmarks. */
+export const MAX_POLICY_BYTES = 64_000;
+
+/** Hexadecimal digits of the content hash that name a policy. */
+const ID_DIGITS = 16;
+
+export interface PolicyOptions {
+  /** The title where the text gives none. */
+  readonly name?: string;
+  /** How errors call the policy, such as its path; `name` if absent. */
+  readonly source?: string;
+}
+
+/** Which policy a verdict was made under. */
+export interface PolicyIdentity {
+  readonly id: string;
+  readonly title: string;
+}
+
+/** A content policy in plain language: what the model reads, and its statements one by one. */
+export class Policy {
+  private constructor(
+    /** The page that the model reads: NFC, `\n` line ends, no trailing space, no front matter. */
+    readonly text: string,
+    readonly title: string,
+    /** The first 16 hexadecimal digits of the SHA-256 of {@link text}. */
+    readonly id: string,
+    /** Each sentence and list item on one line, in order; number = index + 1. Headings are none. */
+    readonly statements: readonly string[],
+    /** The front matter's keys, `title` included; empty where there is none. */
+    readonly metadata: Readonly<Record<string, unknown>>,
+  ) {}
+
+  /** `[1] …` lines, one a statement: the number just before each sentence is what a model cites. */
+  get numbered(): string {
+    return this.statements.map((statement, index) => `[${index + 1}] ${statement}`).join('\n');
+  }
+
+  get identity(): PolicyIdentity {
+    return { id: this.id, title: this.title };
+  }
+
+  /**
+   * A Markdown page, with optional YAML front matter. Its title is the front matter's, else the first heading, else `name`.
+   * Empty pages, pages over {@link MAX_POLICY_BYTES} and broken front matter are refused with a `UserError`.
+   */
+  static fromMarkdown(markdown: string, { name, source }: PolicyOptions = {}): Policy {
+    const shown = source ?? name ?? 'the policy';
+    const { metadata, body } = splitFrontMatter(normalize(checked(markdown, shown)), shown);
+    const text = normalize(stripComments(body));
+    const page = readPage(text, { headings: true });
+    const title = titleOf(metadata, shown) ?? page.heading ?? name ?? 'untitled policy';
+    return Policy.#of(text, { title, shown, statements: statementsOf(page, { markdown: true }), metadata });
+  }
+
+  /** A page that is not Markdown: every line counts, `#` and `*` are letters like others; lists are still lists. */
+  static fromText(plain: string, { name, source }: PolicyOptions = {}): Policy {
+    const shown = source ?? name ?? 'the policy';
+    const text = normalize(checked(plain, shown));
+    const statements = statementsOf(readPage(text, { headings: false }), { markdown: false });
+    return Policy.#of(text, { title: name ?? 'untitled policy', shown, statements, metadata: {} });
+  }
+
+  /** Reads a UTF-8 file: `.txt` as plain text, anything else as Markdown. Every failure is a `UserError` that names the file. */
+  static async load(path: string): Promise<Policy> {
+    const bytes = await readBounded(path);
+    const text = decodeUtf8(bytes, path);
+    const extension = extname(path);
+    const options = { name: basename(path, extension), source: path };
+    return extension.toLowerCase() === '.txt'
+      ? Policy.fromText(text, options)
+      : Policy.fromMarkdown(text, options);
+  }
+
+  static #of(
+    text: string,
+    {
+      title,
+      shown,
+      statements,
+      metadata,
+    }: {
+      readonly title: string;
+      readonly shown: string;
+      readonly statements: readonly string[];
+      readonly metadata: Readonly<Record<string, unknown>>;
+    },
+  ): Policy {
+    if (statements.length === 0) {
+      const what = text === '' ? 'is empty' : 'has no statement, only headings or marks';
+      throw new UserError(`${shown} ${what}; write at least one sentence, such as "No weapons."`);
+    }
+    return new Policy(text, title, sha256(text).slice(0, ID_DIGITS), statements, metadata);
+  }
+}
+
+/** One form for one content, so that line ends, a byte-order mark and trailing spaces change neither id nor prompt. */
+function normalize(text: string): string {
+  return text
+    .replace(/^\u{FEFF}/u, '')
+    .normalize('NFC')
+    .replace(/\r\n?|[\u0085\u2028\u2029]/gu, '\n')
+    .replace(/[^\S\n]+$/gmu, '')
+    .replace(/^\n+|\n+$/gu, '');
+}
+
+function checked(text: string, shown: string): string {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_POLICY_BYTES) throw tooLarge(shown, `${(bytes / 1000).toFixed(1)} kB`);
+  if (/(?!\s|\u0085)\p{Cc}/u.test(text)) {
+    throw new UserError(
+      `${shown} holds control characters, so it is no text; give a policy written as UTF-8 text`,
+    );
+  }
+  return text;
+}
+
+function tooLarge(shown: string, size: string): UserError {
+  return new UserError(
+    `${shown} is ${size}, over the limit of ${MAX_POLICY_BYTES / 1000} kB for a policy; shorten it or split it into several policies`,
+  );
+}
+
+function titleOf(metadata: Readonly<Record<string, unknown>>, shown: string): string | undefined {
+  const title = metadata['title'];
+  if (title === undefined || title === null) return undefined;
+  if (typeof title !== 'string' && typeof title !== 'number') {
+    throw new UserError(
+      `${shown}: the title in the front matter must be text, such as "title: School newsletter"`,
+    );
+  }
+  return String(title).replace(/\s+/gu, ' ').trim() || undefined;
+}
+
+/** At most one byte over the limit is read, so that a huge file or an endless device is refused at once. */
+async function readBounded(path: string): Promise<Uint8Array> {
+  const buffer = new Uint8Array(MAX_POLICY_BYTES + 1);
+  let length = 0;
+  let size = 0;
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, 'r');
+    size = (await file.stat()).size;
+    while (length < buffer.length) {
+      const { bytesRead } = await file.read(buffer, length, buffer.length - length, null);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+  } catch (error) {
+    throw new UserError(`cannot read the policy ${path}: ${reasonOf(error)}`);
+  } finally {
+    await file?.close();
+  }
+  if (length > MAX_POLICY_BYTES) {
+    throw tooLarge(
+      path,
+      size > length ? `${(size / 1000).toFixed(1)} kB` : `more than ${MAX_POLICY_BYTES / 1000} kB`,
+    );
+  }
+  return buffer.subarray(0, length);
+}
+
+/** What the system's error codes mean for who gave the path. */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder; give a text or Markdown file',
+  EACCES: 'permission denied; make it readable',
+  ENOTDIR: 'a part of the path is not a folder',
+};
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return REASONS[code] ?? messageOf(error);
+}
+
+function decodeUtf8(bytes: Uint8Array, path: string): string {
+  const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+  if (utf16) throw new UserError(`${path} is written in UTF-16; save it as UTF-8`);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new UserError(`${path} is not UTF-8 text; give a policy as a text or Markdown file saved as UTF-8`);
+  }
+}
