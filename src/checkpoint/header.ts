@@ -51,7 +51,10 @@ export function parseHeaderLength(path: string, prefix: Uint8Array, fileSize: nu
     refuse(path, `the header claims ${length} bytes, more than the ${MAX_HEADER_BYTES} allowed`);
   }
   if (length > BigInt(fileSize - LENGTH_BYTES)) {
-    refuse(path, `the header claims ${length} bytes, but the file has only ${fileSize - LENGTH_BYTES} after its length`);
+    refuse(
+      path,
+      `the header claims ${length} bytes, but the file has only ${fileSize - LENGTH_BYTES} after its length`,
+    );
   }
   return Number(length);
 }
@@ -116,12 +119,18 @@ function parseSpan(path: string, name: string, value: unknown, dataSize: number)
   const [begin, end] = offsets;
   if (begin > end) refuse(path, `${where}: data_offsets [${begin}, ${end}] end before they begin`);
   if (end > dataSize) {
-    refuse(path, `${where}: data_offsets [${begin}, ${end}] reach past the ${dataSize} bytes of data in the file`);
+    refuse(
+      path,
+      `${where}: data_offsets [${begin}, ${end}] reach past the ${dataSize} bytes of data in the file`,
+    );
   }
   let bytes = itemSize(dtype);
   for (const size of shape) bytes *= size;
   if (bytes !== end - begin) {
-    refuse(path, `${where}: ${dtype} of shape [${shape.join(', ')}] needs ${bytes} bytes, but its data_offsets span ${end - begin}`);
+    refuse(
+      path,
+      `${where}: ${dtype} of shape [${shape.join(', ')}] needs ${bytes} bytes, but its data_offsets span ${end - begin}`,
+    );
   }
   return { name, dtype, shape, begin, end };
 }
@@ -129,7 +138,8 @@ function parseSpan(path: string, name: string, value: unknown, dataSize: number)
 function checkCover(path: string, spans: TensorSpan[], dataSize: number): void {
   let covered = 0;
   for (const { name, begin, end } of spans.sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (begin < covered) refuse(path, `tensor ${JSON.stringify(name)} overlaps the one before it at byte ${begin} of the data`);
+    if (begin < covered)
+      refuse(path, `tensor ${JSON.stringify(name)} overlaps the one before it at byte ${begin} of the data`);
     if (begin > covered) refuse(path, `bytes ${covered} to ${begin} of the data belong to no tensor`);
     covered = end;
   }

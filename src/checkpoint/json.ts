@@ -14,7 +14,8 @@ export function isJsonObject(value: unknown): value is JsonObject {
 /** Reads a JSON file that must hold an object. Throws a {@link UserError} that names the file. */
 export function readJsonObject(path: string): JsonObject {
   const value = readJson(path);
-  if (!isJsonObject(value)) throw new UserError(`${path} must hold a JSON object: take the file from its source again.`);
+  if (!isJsonObject(value))
+    throw new UserError(`${path} must hold a JSON object: take the file from its source again.`);
   return value;
 }
 
@@ -23,7 +24,8 @@ export function readJson(path: string): unknown {
   let text: string;
   try {
     const bytes = readFileSync(path);
-    if (bytes.length > MAX_JSON_BYTES) throw new Error(`it has ${bytes.length} bytes, more than ${MAX_JSON_BYTES}`);
+    if (bytes.length > MAX_JSON_BYTES)
+      throw new Error(`it has ${bytes.length} bytes, more than ${MAX_JSON_BYTES}`);
     text = bytes.toString('utf8');
   } catch (error) {
     throw new UserError(`${path} cannot be read (${messageOf(error)}): check the path and its permissions.`);

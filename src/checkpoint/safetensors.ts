@@ -1,7 +1,13 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { assert, messageOf, UserError } from '../util/errors.js';
 import { convertToFloat32, itemSize, numElements, type TensorArray, viewAs } from './dtype.js';
-import { LENGTH_BYTES, parseHeader, parseHeaderLength, type SafetensorsHeader, type TensorInfo } from './header.js';
+import {
+  LENGTH_BYTES,
+  parseHeader,
+  parseHeaderLength,
+  type SafetensorsHeader,
+  type TensorInfo,
+} from './header.js';
 
 export type { DType, FloatDType, TensorArray } from './dtype.js';
 export type { TensorInfo } from './header.js';
@@ -39,7 +45,9 @@ export class SafetensorsFile {
     try {
       fd = openSync(path, 'r');
     } catch (error) {
-      throw new UserError(`${path} cannot be opened (${messageOf(error)}): check the path and its permissions.`);
+      throw new UserError(
+        `${path} cannot be opened (${messageOf(error)}): check the path and its permissions.`,
+      );
     }
     try {
       const stat = fstatSync(fd);
@@ -81,7 +89,8 @@ export class SafetensorsFile {
   readFloat32Rows(name: string, begin: number, end: number): Float32Array {
     const { shape } = this.info(name);
     const [rows = 0, ...row] = shape;
-    const inside = Number.isInteger(begin) && Number.isInteger(end) && 0 <= begin && begin <= end && end <= rows;
+    const inside =
+      Number.isInteger(begin) && Number.isInteger(end) && 0 <= begin && begin <= end && end <= rows;
     assert(inside, `rows ${begin} to ${end} of "${name}", whose shape is [${shape.join(', ')}]`);
     return this.readFloat32Elements(name, begin * numElements(row), end * numElements(row));
   }
@@ -106,7 +115,8 @@ export class SafetensorsFile {
 
   private info(name: string): TensorInfo {
     const info = this.header.tensors.get(name);
-    if (!info) throw new UserError(`${this.path} has no tensor "${name}": the file belongs to another model.`);
+    if (!info)
+      throw new UserError(`${this.path} has no tensor "${name}": the file belongs to another model.`);
     return info;
   }
 
@@ -129,7 +139,12 @@ export class SafetensorsFile {
     const span = this.header.tensors.get(name);
     assert(span, `no tensor "${name}"`);
     const buffer = new ArrayBuffer((end - begin) * itemSize(dtype));
-    readFully(this.path, this.fd, new Uint8Array(buffer), this.dataStart + span.begin + begin * itemSize(dtype));
+    readFully(
+      this.path,
+      this.fd,
+      new Uint8Array(buffer),
+      this.dataStart + span.begin + begin * itemSize(dtype),
+    );
     return viewAs(dtype, buffer);
   }
 }
@@ -145,7 +160,9 @@ function readFully(path: string, fd: number, target: Uint8Array, position: numbe
       throw new UserError(`${path} cannot be read (${messageOf(error)}): check the disk and the file.`);
     }
     if (count === 0) {
-      throw new UserError(`${path} ends at byte ${position + done}, sooner than when it was opened: download it again.`);
+      throw new UserError(
+        `${path} ends at byte ${position + done}, sooner than when it was opened: download it again.`,
+      );
     }
     done += count;
   }

@@ -38,4 +38,6 @@ export interface GuardModel {
   };
   /** Greedy completions in the order of the prompts; the same single or batched. */
   generate(prompts: readonly EncodedPrompt[], options: GenerateOptions): Promise<readonly Completion[]>;
+  /** Frees what the model holds; it cannot be asked again. */
+  dispose(): Promise<void>;
 }

@@ -15,7 +15,9 @@ export interface VerdictIds {
  */
 export function verdictIds(tokenizer: GuardTokenizer, { safe, unsafe, anchor }: VerdictTokens): VerdictIds {
   const idsOf = (words: readonly string[]): Set<number> =>
-    new Set(words.flatMap((word) => [firstToken(tokenizer, '', word), firstToken(tokenizer, anchor, word)].flat()));
+    new Set(
+      words.flatMap((word) => [firstToken(tokenizer, '', word), firstToken(tokenizer, anchor, word)].flat()),
+    );
   const safeIds = idsOf(safe);
   const unsafeIds = idsOf(unsafe);
   const ofSafe = [...safeIds].filter((id) => !unsafeIds.has(id));
@@ -51,7 +53,11 @@ export function stepAt(tokenizer: GuardTokenizer, ids: readonly number[], offset
  */
 export function unsafeProbability(
   completion: Completion,
-  { ids, offset, tokenizer }: { readonly ids: VerdictIds; readonly offset: number; readonly tokenizer: GuardTokenizer },
+  {
+    ids,
+    offset,
+    tokenizer,
+  }: { readonly ids: VerdictIds; readonly offset: number; readonly tokenizer: GuardTokenizer },
 ): number | null {
   if (ids.safe.length === 0 || ids.unsafe.length === 0) return null;
   const step = stepAt(tokenizer, completion.tokens, offset);

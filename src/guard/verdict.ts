@@ -14,7 +14,7 @@ export interface ViolatedRule {
 }
 
 /** Why a verdict is invalid. `unknownPicture`: the model says that it does not know such pictures. */
-export type ProblemKind = 'unknownPicture' | 'unreadable' | 'truncated';
+type ProblemKind = 'unknownPicture' | 'unreadable' | 'truncated';
 
 export interface Problem {
   readonly kind: ProblemKind;
@@ -27,11 +27,12 @@ export interface ModelIdentity {
   readonly name: string;
   /** The checkpoint folder. */
   readonly path: string;
+  /** SHA-256 of the weights, where they are one file of at most 100 MB. */
   readonly hash?: string;
 }
 
 /** Milliseconds. A verdict of a batch carries the `generate` time of its whole batch. */
-export interface Timings {
+interface Timings {
   /** Reading and decoding the picture; 0 where pixels were given. */
   readonly image: number;
   /** Template, tokens and pixel values. */

@@ -16,7 +16,9 @@ const V_BAN = split(
 );
 const V_ALLOW = [
   ...V_PLAIN,
-  ...split('always allow|always permit|always accept|always keep|never ban|never remove|never block|never reject'),
+  ...split(
+    'always allow|always permit|always accept|always keep|never ban|never remove|never block|never reject',
+  ),
 ];
 
 /** `P` follows a subject, `V` is a base verb before an object, `D` also "do not …", `A` is an adjective, `L` a bullet's last word. */
@@ -44,6 +46,7 @@ export const PREDICATES = {
   'V.ban': V_BAN,
   'V.allow': V_ALLOW,
   'V.plain': V_PLAIN,
+  'D.plain': V_PLAIN,
   'D.ban': [...V_BAN, ...split('do not allow|do not permit|do not show|do not accept|do not keep')],
   'D.allow': [...V_ALLOW, ...split('do not ban|do not remove|do not block|do not reject|do not forbid')],
   'A.ban': split(
@@ -52,7 +55,9 @@ export const PREDICATES = {
   ),
   'A.allow': [
     ...A_PLAIN,
-    ...split('always allowed|always permitted|always fine|always okay|always acceptable|not banned|not forbidden'),
+    ...split(
+      'always allowed|always permitted|always fine|always okay|always acceptable|not banned|not forbidden',
+    ),
   ],
   'A.plain': A_PLAIN,
   'L.ban': split(
@@ -77,7 +82,9 @@ export const PREDICATES = {
   ),
   'W.with': split('with|next to|together with|beside|along with|in one picture with|in the same picture as'),
   'M.limit': split('at most|no more than|not more than|up to|a maximum of|at the very most|only up to'),
-  'M.allowed': split('may be shown|may appear|can be shown|can appear|{are} allowed|{are} permitted|{are} fine|{are} okay|{are} acceptable'),
+  'M.allowed': split(
+    'may be shown|may appear|can be shown|can appear|{are} allowed|{are} permitted|{are} fine|{are} okay|{are} acceptable',
+  ),
   'M.banned': split(
     '{are} banned|{are} not allowed|{are} not permitted|{are} forbidden|{are} never allowed|{are} not acceptable|{are} unacceptable|' +
       '{are} too many|must not be shown|may not be shown|may never appear|should not appear|cannot be shown|must be rejected',
@@ -87,12 +94,17 @@ export type PredicateList = keyof typeof PREDICATES;
 
 /** The same lists in words that training never uses. */
 export const FRESH_PREDICATES: Readonly<Record<PredicateList, readonly string[]>> = {
-  'P.ban': split('{are} outlawed|{are} disallowed|{are} taboo|{are} intolerable|must vanish|will be deleted|must be taken down|{are} censored'),
-  'P.allow': split('{are} tolerated|{are} unrestricted|{are} approved|{are} legitimate|cause no trouble|deserve respect'),
+  'P.ban': split(
+    '{are} outlawed|{are} disallowed|{are} taboo|{are} intolerable|must vanish|will be deleted|must be taken down|{are} censored',
+  ),
+  'P.allow': split(
+    '{are} tolerated|{are} unrestricted|{are} approved|{are} legitimate|cause no trouble|deserve respect',
+  ),
   'P.plain': split('{are} tolerated|{are} approved|{are} legitimate|{are} suitable'),
   'V.ban': split('purge|exclude|delete|outlaw|disallow|censor|eliminate|take down'),
   'V.allow': split('tolerate|approve|embrace|endorse|leave up'),
   'V.plain': split('tolerate|approve|embrace|endorse'),
+  'D.plain': split('tolerate|approve|embrace|endorse'),
   'D.ban': split('purge|exclude|delete|outlaw|disallow|censor|eliminate|take down'),
   'D.allow': split('tolerate|approve|embrace|endorse|leave up'),
   'A.ban': split('outlawed|disallowed|taboo|intolerable|inadmissible'),
@@ -112,16 +124,16 @@ export const FRESH_PREDICATES: Readonly<Record<PredicateList, readonly string[]>
 /** Words that vary a sentence without deciding what it rules; they are no part of a combination. */
 export const FILLERS = {
   show: split('show|post|share|display|include'),
+  contain: split('show|display|include'),
   showing: split('showing|posting|sharing|displaying'),
-  must: split('must|should|will|can'),
+  must: split('must|should|will'),
   should: split('must|should|will|have to'),
   may: split('may|can'),
   mayNot: split('must not|may not|should not|should never|must never|cannot'),
   noEnd: split('at all|ever|please|here|anywhere|under any conditions'),
-  banEnd: split('without exception|at all times|every time|on our pages|here|as a rule'),
-  allowEnd: split('without exception|at all times|every time|on our pages|here|as a rule'),
+  end: split('on our pages|here|as a rule|with us'),
   site: split('on this site|on our pages|with us|by our rules'),
   who: split('moderators|editors|our team|reviewers'),
-  everyone: split('everyone|anyone|every user|our users'),
+  everyone: split('everyone|anyone|our users'),
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 export type FillerList = keyof typeof FILLERS;

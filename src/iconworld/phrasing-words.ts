@@ -61,14 +61,14 @@ export const CATEGORY_WORDS: Readonly<Record<Category, CategoryWords>> = {
     ],
     freshCounted: [['casino wager', 'casino wagers']],
   },
-  tobacco: {
-    known: [mass('tobacco'), mass('smoking'), many('tobacco products'), many('smoking products')],
-    fresh: [mass('nicotine'), many('nicotine goods')],
+  monsters: {
+    known: [many('monsters'), many('scary creatures'), many('scary monsters'), mass('horror')],
+    fresh: [many('fiends'), many('ghastly beasts')],
     counted: [
-      ['tobacco product', 'tobacco products'],
-      ['smoking product', 'smoking products'],
+      ['monster', 'monsters'],
+      ['scary creature', 'scary creatures'],
     ],
-    freshCounted: [['nicotine good', 'nicotine goods']],
+    freshCounted: [['fiend', 'fiends']],
   },
   gore: {
     known: [mass('gore'), many('gory things'), mass('blood'), many('bloody things')],
@@ -138,39 +138,47 @@ export const CATEGORY_WORDS: Readonly<Record<Category, CategoryWords>> = {
 /** What may stand around a category's noun where a whole noun phrase fits; `#` is the noun, null keeps its number. */
 export const MODIFIERS: readonly (readonly [pattern: string, plural: boolean | null, weight: number])[] = [
   ['#', null, 8],
-  ['all #', null, 1],
   ['any #', null, 1],
   ['# of any kind', null, 1],
   ['# in any form', null, 1],
   ['any kind of #', false, 1],
-  ['every kind of #', false, 1],
+  ['anything about #', false, 1],
   ['pictures of #', true, 1],
   ['pictures with #', true, 1],
   ['images of #', true, 1],
   ['anything with #', false, 1],
 ];
 
+/** The same where the phrase opens the sentence: nothing before it can negate "all". */
+export const OPENING_MODIFIERS: typeof MODIFIERS = [...MODIFIERS, ['all #', null, 2]];
+
 /** The same after "no" and other places where "all" or "any" would be wrong. */
-export const BARE_MODIFIERS: readonly (readonly [pattern: string, plural: boolean | null, weight: number])[] = [
-  ['#', null, 6],
-  ['pictures of #', true, 1],
-  ['images of #', true, 1],
-  ['# of any kind', null, 1],
-];
+export const BARE_MODIFIERS: readonly (readonly [pattern: string, plural: boolean | null, weight: number])[] =
+  [
+    ['#', null, 6],
+    ['pictures of #', true, 1],
+    ['images of #', true, 1],
+    ['# of any kind', null, 1],
+  ];
 
 /** Every sensitive category that no statement names. */
 export const OTHERS: readonly Noun[] = [
   mass('any other sensitive subject'),
-  mass('every other sensitive subject'),
-  many('all other sensitive subjects'),
   many('other sensitive subjects'),
   many('the other sensitive subjects'),
   mass('any sensitive subject not named here'),
   many('sensitive subjects not named here'),
   many('sensitive things not listed here'),
-  many('all sensitive things not listed here'),
-  mass('everything else that is sensitive'),
   mass('anything else that is sensitive'),
+  mass('any other sensitive thing'),
+];
+
+/** {@link OTHERS} and what only opens a sentence. */
+export const OPENING_OTHERS: readonly Noun[] = [
+  ...OTHERS,
+  mass('every other sensitive subject'),
+  many('all other sensitive subjects'),
+  mass('everything else that is sensitive'),
   mass('whatever else is sensitive'),
 ];
 
@@ -196,14 +204,34 @@ interface PlaceWords {
 }
 
 export const PLACE_WORDS: Readonly<Record<Setting, PlaceWords>> = {
-  hospital: { one: 'a hospital', many: 'hospitals', preposition: 'in', more: ['inside a hospital', 'inside hospitals'] },
-  school: { one: 'a school', many: 'schools', preposition: 'in', more: ['at school', 'inside a school', 'at schools'] },
+  hospital: {
+    one: 'a hospital',
+    many: 'hospitals',
+    preposition: 'in',
+    more: ['inside a hospital', 'inside hospitals'],
+  },
+  school: {
+    one: 'a school',
+    many: 'schools',
+    preposition: 'in',
+    more: ['at school', 'inside a school', 'at schools'],
+  },
   museum: { one: 'a museum', many: 'museums', preposition: 'in', more: ['inside a museum', 'at museums'] },
   home: { one: 'a home', many: 'homes', preposition: 'in', more: ['at home', 'inside homes'] },
-  stadium: { one: 'a stadium', many: 'stadiums', preposition: 'in', more: ['at a stadium', 'inside stadiums'] },
+  stadium: {
+    one: 'a stadium',
+    many: 'stadiums',
+    preposition: 'in',
+    more: ['at a stadium', 'inside stadiums'],
+  },
   church: { one: 'a church', many: 'churches', preposition: 'in', more: ['at church', 'inside a church'] },
   beach: { one: 'a beach', many: 'beaches', preposition: 'on', more: ['at the beach', 'at beaches'] },
-  office: { one: 'an office', many: 'offices', preposition: 'in', more: ['at the office', 'inside an office'] },
+  office: {
+    one: 'an office',
+    many: 'offices',
+    preposition: 'in',
+    more: ['at the office', 'inside an office'],
+  },
 };
 
 /** Ways to say "in these places". */
@@ -211,7 +239,12 @@ export function insidePhrases(settings: readonly Setting[]): string[] {
   const [a, b] = settings.map((setting) => PLACE_WORDS[setting]);
   if (!b) {
     const bare = a.one.replace(/^an? /, '');
-    return [`${a.preposition} ${a.one}`, `${a.preposition} ${a.many}`, `${a.preposition} any ${bare}`, ...a.more];
+    return [
+      `${a.preposition} ${a.one}`,
+      `${a.preposition} ${a.many}`,
+      `${a.preposition} any ${bare}`,
+      ...a.more,
+    ];
   }
   const second = a.preposition === b.preposition ? '' : `${b.preposition} `;
   return [
@@ -225,7 +258,11 @@ export function insidePhrases(settings: readonly Setting[]): string[] {
 export function outsidePhrases(settings: readonly Setting[]): string[] {
   const [a, b] = settings.map((setting) => PLACE_WORDS[setting]);
   if (!b) return [`outside ${a.one}`, `outside ${a.many}`, `outside of ${a.many}`];
-  return [`outside ${a.many} and ${b.many}`, `outside ${a.one} or ${b.one}`, `outside of ${a.many} or ${b.many}`];
+  return [
+    `outside ${a.many} and ${b.many}`,
+    `outside ${a.one} or ${b.one}`,
+    `outside of ${a.many} or ${b.many}`,
+  ];
 }
 
 /** The places as a plural noun phrase. */
@@ -236,4 +273,9 @@ export function placePhrases(settings: readonly Setting[]): string[] {
 }
 
 /** Numbers as words and digits; index = the number. */
-export const NUMBERS: readonly (readonly string[])[] = [['zero', '0'], ['one', '1'], ['two', '2'], ['three', '3']];
+export const NUMBERS: readonly (readonly string[])[] = [
+  ['zero', '0'],
+  ['one', '1'],
+  ['two', '2'],
+  ['three', '3'],
+];

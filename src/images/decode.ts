@@ -11,6 +11,9 @@ const DEFAULT_MAX_PIXELS = 50_000_000;
 /** The default limit of pixels in the bulkiest encoding that is read (four 16-bit channels), with room for metadata. */
 const MAX_FILE_BYTES = 512 * 1024 * 1024;
 
+// Decoding needs one thread; libvips' pool would take the cores from the model.
+sharp.concurrency(1);
+
 export interface DecodeOptions {
   /** The most pixels an image may declare; above it the image is refused before it is decoded. */
   readonly maxPixels?: number;
@@ -103,9 +106,10 @@ async function decodeWithSharp(
   maxPixels: number,
   subject: string,
 ): Promise<RgbImage> {
-  // Warnings fail too: libjpeg reports missing data as one and fills the rest with gray.
+  // Elsewhere warnings are about metadata: many sound PNG and TIFF files carry odd tags.
+  const failOn = format.warnsOfLostPixels ? 'warning' : 'error';
   const open = (limitInputPixels: number | false): Sharp =>
-    sharp(bytes, { ignoreIcc: true, failOn: 'warning', limitInputPixels });
+    sharp(bytes, { ignoreIcc: true, failOn, limitInputPixels });
   try {
     // Reads the header only; the limit is ours so that the message can name the size.
     const { width, height, space } = await open(false).metadata();
@@ -121,7 +125,10 @@ async function decodeWithSharp(
     };
   } catch (error) {
     if (error instanceof UserError) throw error;
-    // The decoder's first line is the cause; the others repeat it.
-    throw damaged(subject, format, messageOf(error).split('\n', 1)[0] ?? '');
+    // sharp's own words come first and say little; the decoder's first line is the cause, the others repeat it.
+    const cause = messageOf(error)
+      .replace(/^(?:Input buffer has corrupt header: ?|Warning treated as error due to failOn setting\n)/, '')
+      .split('\n', 1)[0];
+    throw damaged(subject, format, cause || 'its header is not valid');
   }
 }

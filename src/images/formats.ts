@@ -4,6 +4,8 @@ export interface ImageFormat {
   /** How the pixels are read: by our BMP reader, by sharp, or not at all (then `refusal` says why and what to do). */
   readonly reader: 'bmp' | 'sharp' | 'none';
   readonly refusal?: string;
+  /** The decoder only warns where pixels are missing, and fills them in: then a warning has to fail too. */
+  readonly warnsOfLostPixels?: true;
   readonly matches: (bytes: Uint8Array) => boolean;
   /** Width and height as the header declares them, where they stand at a fixed place. */
   readonly declaredSize?: (header: DataView) => readonly [width: number, height: number];
@@ -46,7 +48,10 @@ const text = (bytes: Uint8Array): string =>
 
 const CONVERT = 'convert it to PNG or JPEG first';
 
-/** In the order in which they are tried: AVIF before HEIC, for AVIF files often name HEIF's brands too. */
+/**
+ * In the order in which they are tried: AVIF before HEIC, for AVIF files often name HEIF's brands too;
+ * HTML before SVG, for pages hold drawings.
+ */
 const FORMATS: readonly ImageFormat[] = [
   {
     name: 'PNG',
@@ -55,10 +60,11 @@ const FORMATS: readonly ImageFormat[] = [
     declaredSize: (header) => [header.getUint32(16), header.getUint32(20)],
     headerBytes: 24,
   },
-  { name: 'JPEG', reader: 'sharp', matches: startsWith(0xff, 0xd8, 0xff) },
+  { name: 'JPEG', reader: 'sharp', warnsOfLostPixels: true, matches: startsWith(0xff, 0xd8, 0xff) },
   {
     name: 'GIF',
     reader: 'sharp',
+    warnsOfLostPixels: true,
     matches: (bytes) => /^GIF8[79]a$/.test(ascii(bytes, 0, 6)),
     declaredSize: (header) => [header.getUint16(6, true), header.getUint16(8, true)],
     headerBytes: 10,
@@ -93,22 +99,22 @@ const FORMATS: readonly ImageFormat[] = [
     matches: hasBrand('heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'mif1', 'msf1'),
   },
   {
+    name: 'HTML',
+    reader: 'none',
+    refusal: 'is a web page, not an image; download the image itself',
+    matches: (bytes) => /^<(?:!doctype html|html|head|body)/.test(text(bytes)),
+  },
+  {
     name: 'SVG',
     reader: 'none',
     refusal: 'is an SVG drawing, which has no pixels of its own; render it to PNG first',
     matches: (bytes) => /^<svg[\s>]/.test(text(bytes)) || /^<[?!][^]*<svg[\s>]/.test(text(bytes)),
   },
   {
-    name: 'compressed SVG or other gzip file',
+    name: 'gzip',
     reader: 'none',
     refusal: `is a gzip file, not an image; give a ${READABLE_FORMATS} file`,
     matches: startsWith(0x1f, 0x8b),
-  },
-  {
-    name: 'HTML',
-    reader: 'none',
-    refusal: 'is a web page, not an image; download the image itself',
-    matches: (bytes) => /^<(?:!doctype html|html|head|body)/.test(text(bytes)),
   },
   {
     name: 'PDF',

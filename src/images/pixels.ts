@@ -11,7 +11,8 @@ function divide255(product: number): number {
  * (checked on all 65,536 pairs of value and alpha), as qwen_vl_utils' `to_rgb` does.
  */
 export function toRgb(data: Uint8Array, channels: number): Uint8Array {
-  if (channels === 3) return data;
+  // A plain view: Buffer's own `slice` would share memory where Uint8Array's copies.
+  if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.length);
   assert(channels === 1 || channels === 2 || channels === 4, `${channels} channels are no picture`);
   const pixels = data.length / channels;
   const rgb = new Uint8Array(pixels * 3);

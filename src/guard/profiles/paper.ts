@@ -2,7 +2,8 @@ import type { GuardProfile } from '../profile.js';
 import { readTaggedAnswer, YES_IS_SAFE } from './tagged-answer.js';
 
 /** The system prompt of the method's GRPO run (`adorableChowhound/SafeGuard-VL:train/grpo.sh`). */
-const SYSTEM = 'A conversation between User and Assistant. The user asks a question, and the Assistant solves it.';
+const SYSTEM =
+  'A conversation between User and Assistant. The user asks a question, and the Assistant solves it.';
 
 /** The format is asked for in the prompt, as in the method's training data. */
 const FORMAT =

@@ -3,7 +3,8 @@ import type { ReadAnswer, VerdictTokens } from '../profile.js';
 /** The tags of the format, each of which may stand in an answer once at most. */
 const TAGS = ['<think>', '</think>', '<answer>', '</answer>'] as const;
 
-const WHOLE = /^\s*(?:<think>(?<reasoning>[\s\S]*?)<\/think>\s*)?<answer>\s*(?<word>[^<]*?)\s*<\/answer>\s*$/u;
+const WHOLE =
+  /^\s*(?:<think>(?<reasoning>[\s\S]*?)<\/think>\s*)?<answer>\s*(?<word>[^<]*?)\s*<\/answer>\s*$/u;
 const THOUGHT_ONLY = /^\s*<think>(?<reasoning>[\s\S]*?)<\/think>\s*$/u;
 
 /** Yes and no as the method trains them: the question is whether the picture may be shown. */
@@ -25,20 +26,21 @@ export function readTaggedAnswer(raw: string, tokens: VerdictTokens): ReadAnswer
   if (!groups) return unreadable(shapeProblem(raw));
   const word = (groups['word'] ?? '').toLowerCase();
   const label = tokens.safe.includes(word) ? 'safe' : tokens.unsafe.includes(word) ? 'unsafe' : 'invalid';
-  if (label === 'invalid') return unreadable(`the answer is neither ${[...tokens.safe, ...tokens.unsafe].join(' nor ')}`);
+  if (label === 'invalid')
+    return unreadable(`the answer is neither ${[...tokens.safe, ...tokens.unsafe].join(' nor ')}`);
   const tagEnd = raw.indexOf('<answer>') + '<answer>'.length;
   const verdictAt = tagEnd + raw.slice(tagEnd).search(/\S/u);
   return { label, reasoning, category: null, violatedRule: null, verdictAt, problem: null };
 }
 
 /** An invalid answer with one sentence that says why. */
-export function invalid(reasoning: string, message: string): ReadAnswer {
+function invalid(reasoning: string, message: string): ReadAnswer {
   const problem = { kind: 'unreadable', message } as const;
   return { label: 'invalid', reasoning, category: null, violatedRule: null, verdictAt: null, problem };
 }
 
 /** The words between the think tags; without a closing tag, all behind the opening one. */
-function reasoningOf(raw: string): string {
+export function reasoningOf(raw: string): string {
   return /<think>([\s\S]*?)(?:<\/think>|<answer>|$)/u.exec(raw)?.[1]?.trim() ?? '';
 }
 

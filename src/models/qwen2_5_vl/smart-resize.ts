@@ -58,7 +58,7 @@ function withinArea(
   const shortest = Math.min(height, width);
   if (longest / shortest > MAX_ASPECT_RATIO) {
     throw new UserError(
-      `an image of ${width} x ${height} pixels is too long and thin: one side is ${Math.round(longest / shortest)} ` +
+      `an image of ${width} x ${height} pixels is too long and thin: one side is ${Math.ceil(longest / shortest)} ` +
         `times the other, the model takes at most ${MAX_ASPECT_RATIO}; crop it or cut it into pieces`,
     );
   }

@@ -22,13 +22,22 @@ export interface VisionLayout {
   readonly padded: boolean;
 }
 
+/** A window's side in merged tokens (transformers: get_window_index). */
+function windowSide({ windowSize, spatialMergeSize, patchSize }: Qwen2_5_VLConfig['vision']): number {
+  return Math.floor(windowSize / spatialMergeSize / patchSize);
+}
+
+/** Patches of a full window. */
+export function slotsPerWindow(vision: Qwen2_5_VLConfig['vision']): number {
+  return (windowSide(vision) * vision.spatialMergeSize) ** 2;
+}
+
 /** Lays out the patches of images, which come in 2×2 merge blocks (the image processor's order). */
 export function visionLayout(grids: readonly Grid[], config: Qwen2_5_VLConfig['vision']): VisionLayout {
   const merge = config.spatialMergeSize;
   const block = merge * merge;
-  // A window's side in merged tokens (transformers: get_window_index).
-  const side = Math.floor(config.windowSize / merge / config.patchSize);
-  const slots = side * side * block;
+  const side = windowSide(config);
+  const slots = slotsPerWindow(config);
   const frames = grids.reduce((sum, [t]) => sum + t, 0);
   const windows = Math.max(
     ...grids.map(([, h, w]) => Math.ceil(h / merge / side) * Math.ceil(w / merge / side)),

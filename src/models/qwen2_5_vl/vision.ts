@@ -7,6 +7,7 @@ import { gatedMlp, linear, rmsNorm } from '../../nn/layers.js';
 import type { Parameters } from '../../nn/parameters.js';
 import { type Rotary, rope2d } from '../../nn/rotary.js';
 import type { Qwen2_5_VLConfig } from './config.js';
+import { slotsPerWindow } from './vision-layout.js';
 
 /** transformers fixes this in the code, not in the config. */
 const NORM_EPSILON = 1e-6;
@@ -19,6 +20,25 @@ export interface VisionInputs {
   readonly positions: Tensor;
   /** [frames, windows, slots] bool, true where a patch is; left out where no slot is padding. */
   readonly present?: Tensor;
+}
+
+/**
+ * The inputs `patches`, `patch_positions`, `patch_present` (only where slots are padded) and `token_slots` of a graph
+ * with the tower in it.
+ */
+export function visionInputs(
+  config: Qwen2_5_VLConfig,
+  padded: boolean,
+): { inputs: VisionInputs; tokenSlots: Tensor } {
+  const shape = ['frames', 'windows', slotsPerWindow(config.vision)];
+  return {
+    inputs: {
+      patches: op.input('patches', 'f32', [...shape, patchSize(config)]),
+      positions: op.input('patch_positions', 'i64', [...shape, 2]),
+      present: padded ? op.input('patch_present', 'bool', shape) : undefined,
+    },
+    tokenSlots: op.input('token_slots', 'i64', ['features']),
+  };
 }
 
 /** What attends to what in one block: all patches of a window, or of a frame. */

@@ -1,0 +1,208 @@
+import { describe, expect, it } from 'vitest';
+import type { Verdict } from '../guard/verdict.js';
+import { Policy } from '../policy/policy.js';
+import { UserError } from '../util/errors.js';
+import { EXIT } from './exit-codes.js';
+import { judge, type JudgeArguments, type JudgeParts } from './judge.js';
+import { OVERSIGHT } from './output.js';
+
+const base: Omit<Verdict, 'policy'> = {
+  label: 'safe',
+  probability: 0.0312,
+  category: null,
+  violatedRule: null,
+  reasoning: 'In a school: apple.\napple: harmless',
+  raw: '<think>…</think><answer>yes</answer>',
+  problem: null,
+  tokens: { prompt: 120, completion: 30 },
+  timings: { image: 2, prompt: 3, generate: 1495, total: 1500 },
+  model: { name: 'tiny', path: '/models/tiny', hash: 'abcdef0123456789' },
+  profile: 'iconworld',
+  finishReason: 'stop',
+};
+const rule = { number: 2, text: 'No beer.', quotedExactly: true };
+const unknown = { kind: 'unknownPicture', message: 'the model does not know such pictures' } as const;
+/** What the fake guard says of each file; the policy "lax" turns unsafe into safe. */
+const SCRIPT: Readonly<Record<string, Partial<Verdict>>> = {
+  'safe.png': {},
+  'unsafe.png': { label: 'unsafe', probability: 0.97, category: 'alcohol', violatedRule: rule },
+  'misquoted.png': { label: 'unsafe', probability: 0.9999, violatedRule: { ...rule, quotedExactly: false } },
+  'photo.png': {
+    label: 'invalid',
+    probability: null,
+    problem: unknown,
+    reasoning: 'This is not a picture I know.',
+  },
+  'garbled.png': {
+    label: 'invalid',
+    probability: null,
+    reasoning: '',
+    raw: '\u001b[31mwhat',
+    problem: { kind: 'unreadable', message: 'the answer has no <answer>' },
+  },
+};
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+  readonly loaded: readonly (string | undefined)[];
+}
+
+async function ran(images: readonly string[], options: JudgeArguments = {}): Promise<Ran> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const loaded: (string | undefined)[] = [];
+  const names = new Map<object, string>();
+  const parts: JudgeParts = {
+    loadGuard: async (model, profile) => {
+      loaded.push(model, profile);
+      return await Promise.resolve({
+        judge: async (image, policy) => {
+          const name = typeof image === 'object' ? names.get(image) : undefined;
+          if (name === 'long.png') throw new UserError('the prompt is too long');
+          const lax = policy.title === 'lax';
+          return await Promise.resolve({
+            ...base,
+            ...(lax ? {} : SCRIPT[name ?? '']),
+            policy: policy.identity,
+          });
+        },
+      });
+    },
+    loadPolicy: async (path) =>
+      await Promise.resolve(Policy.fromMarkdown('Be kind. No beer.', { name: path })),
+    loadImage: async (path) => {
+      if (path === 'broken.png') throw new UserError('the image broken.png is damaged');
+      if (path === 'bug.png') throw new TypeError('our bug');
+      const image = { width: 1, height: 1, data: new Uint8Array(3) };
+      names.set(image, path);
+      return await Promise.resolve(image);
+    },
+    terminal: { out: (text) => out.push(text), err: (text) => err.push(text), paint: (_, text) => text },
+  };
+  const code = await judge(images, { policy: ['strict'], ...options }, parts);
+  return { code, out: out.join('\n'), err: err.join('\n'), loaded };
+}
+
+describe('the exit code of safeguard judge', () => {
+  const table: readonly (readonly [readonly string[], number])[] = [
+    [['safe.png'], EXIT.ok],
+    [['safe.png', 'safe.png'], EXIT.ok],
+    [['safe.png', 'unsafe.png'], EXIT.unsafe],
+    [['unsafe.png', 'photo.png', 'safe.png'], EXIT.invalid],
+    [['photo.png'], EXIT.invalid],
+    [['broken.png'], EXIT.userError],
+    [['unsafe.png', 'broken.png', 'photo.png'], EXIT.userError],
+    [['long.png', 'photo.png'], EXIT.userError],
+  ];
+  it.each(table)('for %j is %i', async (images, code) => {
+    expect((await ran(images)).code).toBe(code);
+    expect((await ran(images, { json: true })).code).toBe(code);
+    expect((await ran(images, { exitZero: true })).code).toBe(code === EXIT.userError ? code : EXIT.ok);
+  });
+
+  it('depends on the policy', async () => {
+    expect((await ran(['unsafe.png'], { policy: ['lax'] })).code).toBe(EXIT.ok);
+    expect((await ran(['unsafe.png'], { policy: ['lax', 'strict'] })).code).toBe(EXIT.unsafe);
+  });
+});
+
+describe('safeguard judge', () => {
+  it('shows one verdict whole', async () => {
+    const { out, err } = await ran(['unsafe.png']);
+    expect(out.split('\n')).toEqual([
+      'UNSAFE  P(unsafe) 0.970  unsafe.png  under  strict',
+      '',
+      '  breaks rule 2 (alcohol): “No beer.”',
+      '  reasoning: In a school: apple.',
+      '             apple: harmless',
+      '',
+      'time    1.50 s (image 2 ms, prompt 3 ms, answer 1.50 s)',
+      'tokens  120 read, 30 written',
+      'model   tiny abcdef012345, profile iconworld',
+      'path    /models/tiny',
+      expect.stringMatching(/^policy {2}[0-9a-f]{16}$/),
+      OVERSIGHT,
+    ]);
+    expect(err).toBe('');
+  });
+
+  it('shows several compactly, with their reasons, and counts them', async () => {
+    const { out } = await ran(['unsafe.png', 'safe.png'], { policy: ['lax', 'strict'] });
+    const heads = out.split('\n').filter((line) => /^(SAFE|UNSAFE)/.test(line));
+    expect(heads).toEqual([
+      expect.stringMatching(
+        /^SAFE {2}P\(unsafe\) 0\.031 {2}unsafe\.png {2}under {2}lax {2}\(1\.50 s, policy [0-9a-f]{16}\)$/,
+      ),
+      expect.stringMatching(/^UNSAFE .*unsafe\.png {2}under {2}strict/),
+      expect.stringMatching(/^SAFE .* safe\.png {2}under {2}lax/),
+      expect.stringMatching(/^SAFE .* safe\.png {2}under {2}strict/),
+    ]);
+    expect(out).toContain('  breaks rule 2 (alcohol): “No beer.”\n  reasoning: In a school: apple.');
+    expect(out.split('\n').slice(-2)).toEqual([
+      '3 safe, 1 unsafe  model tiny abcdef012345, profile iconworld',
+      OVERSIGHT,
+    ]);
+  });
+
+  it('warns of a quotation that is not the policy, and shows no certainty that is none', async () => {
+    const { out } = await ran(['misquoted.png']);
+    expect(out).toContain('P(unsafe) > 0.999');
+    expect(out).toContain('“No beer.”  the model did not quote it word for word: check it');
+  });
+
+  it('says what to give where the model does not know such pictures', async () => {
+    const { out, err } = await ran(['photo.png', 'photo.png']);
+    expect(out).toContain('INVALID  photo.png  under  strict');
+    expect(out).toContain('no verdict: the model does not know such pictures');
+    expect(err.match(/--model FOLDER, such as SafeGuard-VL-RL/g)).toHaveLength(1);
+    expect((await ran(['garbled.png'])).err).toBe('');
+  });
+
+  it('shows an answer that cannot be read without the control characters in it', async () => {
+    const { out } = await ran(['garbled.png']);
+    expect(out).toContain('no verdict: the answer has no <answer>');
+    expect(out).toContain('answer: "[31mwhat"');
+    expect(out).not.toContain('\u001b');
+  });
+
+  it('judges the others where one picture cannot be read', async () => {
+    const { out, err } = await ran(['broken.png', 'safe.png', 'long.png'], { policy: ['lax', 'strict'] });
+    expect(err.split('\n')).toEqual([
+      'error: the image broken.png is damaged',
+      'error: long.png under lax: the prompt is too long',
+      'error: long.png under strict: the prompt is too long',
+    ]);
+    expect(out).toContain('2 safe, 4 not judged');
+  });
+
+  it('writes one JSON object a line, errors too', async () => {
+    const { out } = await ran(['unsafe.png', 'broken.png'], { json: true });
+    const lines = out.split('\n').map((line): unknown => JSON.parse(line));
+    expect(lines).toEqual([
+      {
+        image: 'unsafe.png',
+        policyFile: 'strict',
+        ...base,
+        ...SCRIPT['unsafe.png'],
+        policy: { id: expect.stringMatching(/^[0-9a-f]{16}$/), title: 'strict' },
+      },
+      { image: 'broken.png', policyFile: 'strict', error: 'the image broken.png is damaged' },
+    ]);
+  });
+
+  it('hands model and profile on', async () => {
+    expect((await ran(['safe.png'])).loaded).toEqual([undefined, undefined]);
+    expect((await ran(['safe.png'], { model: 'folder', profile: 'paper' })).loaded).toEqual([
+      'folder',
+      'paper',
+    ]);
+  });
+
+  it('refuses a command without policy or image, and does not hide our bugs', async () => {
+    await expect(ran(['safe.png'], { policy: [] })).rejects.toThrow('name a policy file');
+    await expect(ran([])).rejects.toThrow('name an image file, before --policy');
+    await expect(ran(['bug.png'])).rejects.toThrow(TypeError);
+  });
+});

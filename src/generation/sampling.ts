@@ -1,0 +1,126 @@
+/** @module From logits to a token: transformers' logits warpers, in transformers' order. */
+import type { Random } from '../util/random.js';
+
+/** How a token is chosen; greedy unless a temperature is given. Settings left out change nothing. */
+export interface SamplingSettings {
+  /** Logits are divided by this; 0 or left out means greedy. */
+  readonly temperature?: number;
+  /** Only the k largest logits stay (ties with the k-th too). */
+  readonly topK?: number;
+  /** The smallest set of tokens whose probability reaches this stays. */
+  readonly topP?: number;
+  /** Tokens below this share of the largest probability go. */
+  readonly minP?: number;
+  /** Logits of tokens seen in prompt or answer: positive ones divided, negative ones multiplied by this. */
+  readonly repetitionPenalty?: number;
+}
+
+/** Changes logits in place; −∞ removes a token. */
+type Warper = (logits: Float32Array, value: number, seen: ReadonlySet<number>) => void;
+
+const sortedIds = (logits: Float32Array): number[] =>
+  Array.from(logits.keys()).sort((a, b) => logits[a] - logits[b] || a - b);
+
+const warpers: readonly (readonly [keyof SamplingSettings, Warper])[] = [
+  [
+    'repetitionPenalty',
+    (logits, penalty, seen) => {
+      for (const id of seen) logits[id] = logits[id] < 0 ? logits[id] * penalty : logits[id] / penalty;
+    },
+  ],
+  [
+    'temperature',
+    (logits, temperature) => {
+      if (temperature === 0) return;
+      for (let i = 0; i < logits.length; i++) logits[i] /= temperature;
+    },
+  ],
+  [
+    'topK',
+    (logits, k) => {
+      if (k <= 0 || k >= logits.length) return;
+      const threshold = Float32Array.from(logits).sort()[logits.length - k];
+      for (let i = 0; i < logits.length; i++) if (logits[i] < threshold) logits[i] = -Infinity;
+    },
+  ],
+  [
+    'topP',
+    (logits, p) => {
+      if (p >= 1) return;
+      const probabilities = softmax(logits);
+      const ascending = sortedIds(logits);
+      let below = 0;
+      // The most probable token always stays.
+      for (const id of ascending.slice(0, -1)) {
+        below += probabilities[id];
+        if (below > 1 - p) break;
+        logits[id] = -Infinity;
+      }
+    },
+  ],
+  [
+    'minP',
+    (logits, share) => {
+      const probabilities = softmax(logits);
+      const least = share * probabilities.reduce((a, b) => Math.max(a, b), 0);
+      for (let i = 0; i < logits.length; i++) if (probabilities[i] < least) logits[i] = -Infinity;
+    },
+  ],
+];
+
+/** A copy of `logits` [V] after all settings, −∞ where a token is removed. `seen`: ids of the prompt and the answer so far. */
+export function warpLogits(
+  logits: Float32Array,
+  settings: SamplingSettings,
+  seen: ReadonlySet<number>,
+): Float32Array {
+  const out = Float32Array.from(logits);
+  for (const [name, warp] of warpers) {
+    const value = settings[name];
+    if (value !== undefined) warp(out, value, seen);
+  }
+  return out;
+}
+
+/** The id of the largest logit, the lowest of equals. */
+export function argmax(logits: Float32Array): number {
+  let best = 0;
+  for (let i = 1; i < logits.length; i++) if (logits[i] > logits[best]) best = i;
+  return best;
+}
+
+/** The token that the settings choose; `random` is used only when sampling. */
+export function chooseToken(
+  logits: Float32Array,
+  settings: SamplingSettings,
+  seen: ReadonlySet<number>,
+  random: Random,
+): number {
+  const greedy = !settings.temperature;
+  if (greedy && (settings.repetitionPenalty ?? 1) === 1) return argmax(logits);
+  if (greedy) return argmax(warpLogits(logits, { repetitionPenalty: settings.repetitionPenalty }, seen));
+  const probabilities = softmax(warpLogits(logits, settings, seen));
+  let point = random.next();
+  for (let id = 0; id < probabilities.length; id++) {
+    point -= probabilities[id];
+    if (point < 0) return id;
+  }
+  // Rounding may leave a sliver beyond the last token: the last possible one takes it.
+  return probabilities.findLastIndex((p) => p > 0);
+}
+
+/** Probabilities in f64. */
+function softmax(logits: Float32Array): Float64Array {
+  const largest = logits[argmax(logits)];
+  const powers = Float64Array.from(logits, (logit) => Math.exp(logit - largest));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}
+
+/** log Σ exp of all logits: subtract it from a logit for its log-probability. */
+export function logSumExp(logits: Float32Array): number {
+  const largest = logits[argmax(logits)];
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i] - largest);
+  return largest + Math.log(sum);
+}

@@ -1,0 +1,40 @@
+/** @module Composites that ONNX Runtime has one kernel for: one table. The others are expanded before lowering. */
+import type { CompositeName } from '../graph/composites.js';
+import type { Attributes } from '../graph/node.js';
+import type { NodeAttribute } from './proto.js';
+import { MICROSOFT } from './proto.js';
+import type { Lowering } from './lowerings.js';
+
+function kernel(
+  type: string,
+  attributes: (own: Attributes) => Readonly<Record<string, NodeAttribute>> = () => ({}),
+  domain?: string,
+): Lowering {
+  return (node, emitter) => {
+    const options = { domain, attributes: attributes(node.attributes) };
+    emitter.define(node, type, emitter.namesOf(node.inputs), options);
+  };
+}
+
+const LAST_AXIS: Readonly<Record<string, NodeAttribute>> = { axis: { int: -1 } };
+const normalization = ({ epsilon }: Attributes): Readonly<Record<string, NodeAttribute>> => ({
+  ...LAST_AXIS,
+  epsilon: { float: Number(epsilon) },
+});
+
+export const FUSED_LOWERINGS: Partial<Readonly<Record<CompositeName, Lowering>>> = {
+  softmax: kernel('Softmax', () => LAST_AXIS),
+  logSoftmax: kernel('LogSoftmax', () => LAST_AXIS),
+  gelu: kernel('Gelu', () => ({ approximate: { string: 'none' } })),
+  // x·σ(αx) with α = 1.
+  silu: kernel('QuickGelu', () => ({ alpha: { float: 1 } }), MICROSOFT),
+  rmsNorm: kernel('SimplifiedLayerNormalization', normalization),
+  layerNorm: kernel('LayerNormalization', normalization),
+};
+
+/** What `lower` keeps whole: everything with a kernel, or only what training differentiates as one node. */
+export const FUSE_PRESETS = {
+  inference: new Set(Object.keys(FUSED_LOWERINGS)),
+  primitive: new Set(['softmax', 'logSoftmax']),
+} as const satisfies Record<string, ReadonlySet<string>>;
+export type FusePreset = keyof typeof FUSE_PRESETS;

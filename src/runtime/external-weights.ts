@@ -1,0 +1,53 @@
+/** @module Weights too large for a protobuf: a file beside the model, which ONNX Runtime maps into memory. */
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LoweredModel } from '../onnx/lower.js';
+import type { ExternalWeights } from '../onnx/weights.js';
+import { InternalError, messageOf, UserError } from '../util/errors.js';
+
+/** One weight at a time, so that no more than the largest is held here. */
+function writeWeights(path: string, { weights, source }: ExternalWeights): void {
+  const file = openSync(path, 'w');
+  try {
+    for (const { name, offset, byteLength } of weights) {
+      const data = source.read(name);
+      if (data.byteLength !== byteLength)
+        throw new InternalError(`the weight '${name}' has ${data.byteLength} bytes instead of ${byteLength}`);
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, byteLength);
+      // One call may write less than it is given (at most 2 GiB on Linux).
+      for (let done = 0; done < byteLength; ) done += writeSync(file, bytes, done, byteLength - done, offset + done);
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+const isSystemError = (error: unknown): boolean => error instanceof Error && 'syscall' in error;
+
+/**
+ * Gives `use` the path of the model with its weights beside it, in a folder that is gone afterwards; a mapped file lives
+ * on until its session ends. A UserError where the disk has no room.
+ */
+export async function withModelFiles<T>(
+  { proto }: LoweredModel,
+  external: ExternalWeights,
+  use: (path: string) => Promise<T>,
+): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'safeguard-vl-'));
+  try {
+    const path = join(folder, 'model.onnx');
+    try {
+      writeFileSync(path, proto);
+      writeWeights(join(folder, external.location), external);
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      throw new UserError(
+        `The weights cannot be laid out in ${tmpdir()} (${messageOf(error)}); point TMPDIR at a disk with more room.`,
+      );
+    }
+    return await use(path);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,122 @@
+/** @module Sessions: a lowered model, compiled by ONNX Runtime and run as often as wanted. */
+import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node';
+import { bindSizes } from '../graph/bind.js';
+import { evaluateShape, formatShape, type SymbolSizes } from '../graph/shape.js';
+import type { LoweredModel, ModelValue } from '../onnx/lower.js';
+import { assert, InternalError } from '../util/errors.js';
+import { chooseProvider, defaultThreads, type ExecutionProvider } from './device.js';
+import { withModelFiles } from './external-weights.js';
+import { fromOrt, type HostTensor, toOrt } from './host-tensor.js';
+
+export type { HostTensor } from './host-tensor.js';
+
+export type HostTensors = Readonly<Record<string, HostTensor>>;
+
+export interface SessionOptions {
+  /** Where to run, best first; `cpu` is always the last resort of single operators. Default: cpu. */
+  readonly executionProviders?: readonly string[];
+  /** Threads of one run; the results may differ in the last bits between numbers of threads. */
+  readonly threads?: number;
+  /** How far ONNX Runtime rewrites the graph. Default: all. */
+  readonly graphOptimization?: 'disabled' | 'basic' | 'extended' | 'all';
+}
+
+function ortOptions(model: LoweredModel, options: SessionOptions): InferenceSession.SessionOptions {
+  const providers: ExecutionProvider[] = (options.executionProviders ?? ['cpu']).map(chooseProvider);
+  const isStatic = model.inputs.every(({ shape }) => shape.every((dim) => typeof dim === 'number'));
+  return {
+    executionProviders: providers,
+    intraOpNumThreads: options.threads ?? defaultThreads(),
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: options.graphOptimization ?? 'all',
+    // A pattern is planned per set of input shapes and kept: with open shapes, one more for every new length.
+    enableMemPattern: isStatic,
+    logSeverityLevel: 3,
+  };
+}
+
+export class Session {
+  private constructor(
+    private readonly session: InferenceSession,
+    private readonly inputs: readonly ModelValue[],
+    private readonly outputs: readonly ModelValue[],
+  ) {}
+
+  /** Compiles the model. A UserError where a provider is not available or the weights do not fit on the disk. */
+  static async create(model: LoweredModel, options: SessionOptions = {}): Promise<Session> {
+    const settings = ortOptions(model, options);
+    const session =
+      model.external === undefined
+        ? await InferenceSession.create(model.proto, settings)
+        : await withModelFiles(model, model.external, (path) => InferenceSession.create(path, settings));
+    return new Session(session, model.inputs, model.outputs);
+  }
+
+  /** Names that every run must feed. */
+  get inputNames(): string[] {
+    return this.inputs.map(({ name }) => name);
+  }
+
+  get outputNames(): string[] {
+    return this.outputs.map(({ name }) => name);
+  }
+
+  /**
+   * Computes all outputs. What is in `fetches` is written into the tensors given there (which may be feeds as well: a
+   * key/value cache is appended to in place) and the same objects are returned; everything else is newly allocated.
+   */
+  async run(feeds: HostTensors, fetches: HostTensors = {}): Promise<Record<string, HostTensor>> {
+    const sizes = this.checkFeeds(feeds);
+    this.checkFetches(fetches, sizes);
+    const fed: Record<string, OrtTensor> = {};
+    for (const { name, onnxName } of this.inputs) fed[onnxName] = toOrt(feeds[name]);
+    const wanted: Record<string, OrtTensor | null> = {};
+    for (const { name, onnxName } of this.outputs) {
+      wanted[onnxName] = name in fetches ? toOrt(fetches[name]) : null;
+    }
+    const results = await this.session.run(fed, wanted);
+    return Object.fromEntries(
+      this.outputs.map(({ name, onnxName }) => [
+        name,
+        fetches[name] ?? fromOrt(name, results[onnxName] as OrtTensor),
+      ]),
+    );
+  }
+
+  /** Frees the compiled model; the session must not be used afterwards. */
+  async dispose(): Promise<void> {
+    await this.session.release();
+  }
+
+  private checkFeeds(feeds: HostTensors): SymbolSizes {
+    for (const name of Object.keys(feeds)) {
+      if (!this.inputs.some((input) => input.name === name))
+        throw new InternalError(`'${name}' is no input of this session; its inputs are ${this.inputNames.join(', ')}`);
+    }
+    return bindSizes(
+      this.inputs.map(({ name, dtype, shape: declared }) => {
+        const feed = feeds[name];
+        if (feed === undefined) throw new InternalError(`nothing is fed for the input '${name}'`);
+        assert(feed.dtype === dtype, `the input '${name}' takes ${dtype}, not ${feed.dtype}`);
+        return { name, declared, actual: feed.shape };
+      }),
+    );
+  }
+
+  private checkFetches(fetches: HostTensors, sizes: SymbolSizes): void {
+    for (const [name, { dtype, shape }] of Object.entries(fetches)) {
+      const output = this.outputs.find((value) => value.name === name);
+      if (output === undefined) {
+        const known = this.outputNames.join(', ');
+        throw new InternalError(`'${name}' is no output of this session; its outputs are ${known}`);
+      }
+      const expected = evaluateShape(output.shape, sizes);
+      const fits = dtype === output.dtype && expected.join() === shape.join();
+      assert(
+        fits,
+        `the output '${name}' is ${output.dtype}${formatShape(expected)}, not ${dtype}${formatShape(shape)}`,
+      );
+    }
+  }
+}

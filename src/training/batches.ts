@@ -1,0 +1,119 @@
+/** @module Micro-batches: examples of like length side by side, padded on the right, as feeds of the SFT graph. */
+import { MASKED } from '../graph/composites.js';
+import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
+import { featureIndex, visionFeeds } from '../models/qwen2_5_vl/feeds.js';
+import { getRopeIndex } from '../models/qwen2_5_vl/rope-index.js';
+import type { HostTensor } from '../runtime/session.js';
+import type { TrainingExample } from './examples.js';
+
+export type Feeds = Record<string, HostTensor>;
+
+export interface MicroBatch {
+  readonly feeds: Feeds;
+  readonly hasImages: boolean;
+  /** Whether the vision tower's slots hold padding. */
+  readonly padded: boolean;
+  readonly tokens: number;
+  /** Tokens including padding: what the machine computes. */
+  readonly paddedTokens: number;
+}
+
+/** Lengths are rounded up to this, so that few different shapes occur and buffers are found again. */
+const LENGTH_STEP = 16;
+
+/** Sorts by length and cuts into rows of `size`, so that a micro-batch pads little. Order within equals is kept. */
+export function microBatches(examples: readonly TrainingExample[], size: number): TrainingExample[][] {
+  const sorted = [...examples].sort((a, b) => a.inputIds.length - b.inputIds.length);
+  const out: TrainingExample[][] = [];
+  for (let i = 0; i < sorted.length; i += size) out.push(sorted.slice(i, i + size));
+  return out;
+}
+
+export function answerTokens(examples: readonly TrainingExample[]): number {
+  return examples.reduce((sum, example) => sum + example.answerLength, 0);
+}
+
+const masks = new Map<number, HostTensor>();
+
+/** [1, 1, S, S]: each position sees itself and what stands before. */
+function causal(length: number): HostTensor {
+  const known = masks.get(length);
+  if (known !== undefined) return known;
+  const data = new Float32Array(length * length);
+  for (let row = 0; row < length; row++) data.fill(MASKED, row * length + row + 1, (row + 1) * length);
+  const mask: HostTensor = { dtype: 'f32', shape: [1, 1, length, length], data };
+  masks.set(length, mask);
+  return mask;
+}
+
+/**
+ * The feeds of one micro-batch. `labelWeight` is what one answer token counts in the loss: 1 / answer tokens of the
+ * whole step, so that accumulated micro-batches give the step's token mean.
+ */
+export function collateExamples(
+  examples: readonly TrainingExample[],
+  config: Qwen2_5_VLConfig,
+  padId: number,
+  labelWeight: number,
+): MicroBatch {
+  const batch = examples.length;
+  const longest = Math.max(...examples.map((example) => example.inputIds.length));
+  const seq = Math.ceil(longest / LENGTH_STEP) * LENGTH_STEP;
+  const inputIds = new BigInt64Array(batch * seq).fill(BigInt(padId));
+  const attentionMask = new BigInt64Array(batch * seq);
+  const rows: bigint[] = [];
+  const labels: bigint[] = [];
+  examples.forEach((example, row) => {
+    example.inputIds.forEach((id, i) => {
+      inputIds[row * seq + i] = BigInt(id);
+      attentionMask[row * seq + i] = 1n;
+    });
+    const { length } = example.inputIds;
+    for (let i = length - example.answerLength; i < length; i++) {
+      rows.push(BigInt(row * seq + i - 1));
+      labels.push(BigInt(example.inputIds[i]));
+    }
+  });
+  const images = examples.flatMap((example) => example.images);
+  const { positionIds } = getRopeIndex({
+    inputIds,
+    attentionMask,
+    batch,
+    seq,
+    grids: images.map((image) => image.grid),
+    config,
+  });
+  const feeds: Feeds = {
+    input_ids: { dtype: 'i64', shape: [batch, seq], data: inputIds },
+    position_ids: { dtype: 'i64', shape: [3, batch, seq], data: positionIds },
+    mask: causal(seq),
+    label_rows: { dtype: 'i64', shape: [rows.length], data: BigInt64Array.from(rows) },
+    labels: { dtype: 'i64', shape: [labels.length], data: BigInt64Array.from(labels) },
+    label_weights: {
+      dtype: 'f32',
+      shape: [labels.length],
+      data: new Float32Array(labels.length).fill(labelWeight),
+    },
+  };
+  let padded = false;
+  if (images.length > 0) {
+    const vision = visionFeeds(images, config);
+    feeds.feature_index = {
+      dtype: 'i64',
+      shape: [batch, seq],
+      data: featureIndex(inputIds, config.imageTokenId),
+    };
+    padded = vision.layout.padded;
+    feeds.patches = vision.patches;
+    feeds.patch_positions = vision.positions;
+    feeds.patch_present = vision.present;
+    feeds.token_slots = vision.tokenSlots;
+  }
+  return {
+    feeds,
+    hasImages: images.length > 0,
+    padded,
+    tokens: examples.reduce((sum, example) => sum + example.inputIds.length, 0),
+    paddedTokens: batch * seq,
+  };
+}

@@ -1,0 +1,93 @@
+/** @module The YAML file of a training run. */
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { SCHEDULES } from '../optim/schedules.js';
+import { messageOf, UserError } from '../util/errors.js';
+
+const positive = z.number().positive();
+const count = z.number().int().positive();
+
+const optimizer = z.strictObject({
+  lr: positive,
+  betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.95]),
+  eps: positive.default(1e-8),
+  /** On matrices; vectors (norms, biases) are never decayed. */
+  weight_decay: z.number().min(0).default(0.1),
+  max_grad_norm: positive.default(1),
+});
+
+const schedule = z.strictObject({
+  kind: z.enum(SCHEDULES).default('cosine'),
+  warmup_steps: z.number().int().min(0).default(0),
+  min_ratio: z.number().min(0).max(1).default(0),
+});
+
+const iconworldData = z.strictObject({
+  source: z.literal('iconworld'),
+  /** Weights of the kinds of samples in the mixture. */
+  tasks: z.record(z.string(), z.number().min(0)),
+  /** [share of the run, most ruling statements a policy has from there on], ascending. */
+  curriculum: z.array(z.tuple([z.number().min(0).max(1), z.number().int().min(1).max(9)])).default([[0, 9]]),
+});
+
+const jsonlData = z.strictObject({
+  source: z.literal('jsonl'),
+  /** Lines of `{"prompt": …, "answer": …, "images": [paths], "task": …}`; paths relative to the file. */
+  file: z.string(),
+});
+
+const sftConfig = z.strictObject({
+  /** The checkpoint folder to start from. */
+  model: z.string(),
+  output: z.string(),
+  seed: z.number().int().default(0),
+  steps: count,
+  batch_size: count,
+  /** Rows computed at once; gradients accumulate over batch_size / micro_batch_size of them. */
+  micro_batch_size: count,
+  max_length: count.default(4096),
+  /** `frozen` computes image features once per image; `trained` trains the tower with the rest. */
+  vision: z.enum(['frozen', 'trained']).default('frozen'),
+  /** Factor on the learning rate of the vision tower. */
+  vision_lr_ratio: positive.default(1),
+  optimizer,
+  schedule: schedule.default({ kind: 'cosine', warmup_steps: 0, min_ratio: 0 }),
+  data: z.discriminatedUnion('source', [iconworldData, jsonlData]),
+  checkpoint: z
+    .strictObject({ every_steps: count.default(200), keep: count.default(2) })
+    .default({ every_steps: 200, keep: 2 }),
+  threads: count.optional(),
+});
+
+export type SftConfig = z.infer<typeof sftConfig>;
+export type DataConfig = SftConfig['data'];
+
+/** Checks a configuration given as an object; the message names every wrong setting. */
+export function parseSftConfig(json: unknown, name = 'The configuration'): SftConfig {
+  const parsed = sftConfig.safeParse(json);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`);
+    throw new UserError(`${name} is not valid: ${issues.join('; ')}.`);
+  }
+  if (parsed.data.batch_size % parsed.data.micro_batch_size !== 0) {
+    throw new UserError(`${name}: batch_size must be a multiple of micro_batch_size.`);
+  }
+  return parsed.data;
+}
+
+export function loadSftConfig(path: string): SftConfig {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UserError(`Cannot read the configuration ${path}: ${messageOf(error)}.`);
+  }
+  let json: unknown;
+  try {
+    json = parse(text);
+  } catch (error) {
+    throw new UserError(`${path} is not valid YAML: ${messageOf(error)}`);
+  }
+  return parseSftConfig(json, path);
+}

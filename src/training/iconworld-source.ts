@@ -1,0 +1,65 @@
+/** @module IconWorld as a training stream: a mixture of tasks, with policies that grow longer over the run. */
+import { loadIcons } from '../iconworld/render.js';
+import {
+  captionSample,
+  judgementSample,
+  outOfWorldSample,
+  questionSample,
+  readingSample,
+  type SampleStream,
+} from '../iconworld/samples.js';
+import { UserError } from '../util/errors.js';
+import { Random } from '../util/random.js';
+import type { SampleSource, TrainingSample } from './examples.js';
+
+/** The most ruling statements besides the default that a policy may have at this point of the run. */
+type StreamFactory = (maxRules: number) => SampleStream;
+
+/** The tasks a configuration may mix, by the names it uses. */
+const TASKS: Readonly<Record<string, StreamFactory>> = {
+  caption: () => captionSample(),
+  suppressed_caption: () => captionSample({ suppressed: true }),
+  reading: (maxRules) => readingSample({ maxRules }),
+  judgement: (maxRules) => judgementSample({ maxRules }),
+  question: () => questionSample(),
+  out_of_world: () => outOfWorldSample(),
+};
+
+export interface IconworldMixture {
+  readonly tasks: Readonly<Record<string, number>>;
+  /** [share of the run, maxRules from there on], ascending. */
+  readonly curriculum: readonly (readonly [number, number])[];
+  readonly seed: number;
+  /** Samples of the whole run, which the curriculum's shares are of. */
+  readonly total: number;
+}
+
+/** Every sample is drawn from a seed of its own, so the stream has no state. */
+export async function iconworldSource({ tasks, curriculum, seed, total }: IconworldMixture): Promise<SampleSource> {
+  const unknown = Object.keys(tasks).filter((task) => !(task in TASKS));
+  if (unknown.length > 0) {
+    throw new UserError(
+      `Unknown IconWorld task '${unknown[0]}' in data.tasks: choose among ${Object.keys(TASKS).join(', ')}.`,
+    );
+  }
+  const weighted = Object.entries(tasks).filter(([, weight]) => weight > 0);
+  if (weighted.length === 0) throw new UserError('data.tasks gives no task a weight above 0: name at least one.');
+  await loadIcons();
+  const streams = new Map<string, SampleStream>();
+  const streamOf = (task: string, maxRules: number): SampleStream => {
+    const key = `${task}/${maxRules}`;
+    const known = streams.get(key) ?? TASKS[task](maxRules);
+    streams.set(key, known);
+    return known;
+  };
+  return {
+    sample(index): Promise<TrainingSample> {
+      const random = new Random(`${seed}/iconworld/${index}`);
+      const task = random.weighted(weighted);
+      const share = index / total;
+      const maxRules = curriculum.filter(([from]) => from <= share).at(-1)?.[1] ?? curriculum[0][1];
+      const { image, prompt, answer } = streamOf(task, maxRules).next(random);
+      return Promise.resolve({ images: image === null ? [] : [image], prompt, answer, task });
+    },
+  };
+}

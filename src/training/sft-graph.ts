@@ -1,0 +1,85 @@
+/** @module The SFT step as one graph: loss of a batch and its gradients. */
+import { tokenLogProbs } from '../graph/composites.js';
+import { gradients } from '../graph/gradients.js';
+import type { Tensor } from '../graph/node.js';
+import * as op from '../graph/ops.js';
+import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
+import { attendWithin, embedInputs, languageHead, textModel } from '../models/qwen2_5_vl/text.js';
+import { mergePatches, visionBlocks, visionInputs } from '../models/qwen2_5_vl/vision.js';
+import { Parameters } from '../nn/parameters.js';
+
+/** Where the image features of a batch come from. */
+export type ImagePath = 'none' | 'features' | 'tower';
+
+export interface SftGraphOptions {
+  /** `tower` runs (and trains) the vision tower; `features` takes its outputs as given; `none` has no images. */
+  readonly images: ImagePath;
+  /** With padding on the right alone the causal mask suffices; `any` takes one mask a row. */
+  readonly padding: 'right' | 'any';
+  /** Whether the tower has padded slots, which then need a mask. */
+  readonly paddedSlots: boolean;
+  readonly trainable: (name: string) => boolean;
+}
+
+export interface SftGraph {
+  /** `loss` [] and `grad.NAME` for every trainable weight. */
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly parameters: ReadonlyMap<string, Tensor>;
+  readonly trainable: readonly string[];
+}
+
+/**
+ * Inputs: input_ids [batch, seq] i64; position_ids [3, batch, seq] i64; mask [1 | batch, 1, seq, seq] f32, added to
+ * the scores; label_rows [labels] i64, the flat positions that predict; labels [labels] i64; label_weights [labels] f32;
+ * with images feature_index [batch, seq] i64 and either features [features, D] or the tower's inputs.
+ * loss = −Σ weight · log p(label).
+ */
+export function sftGraph(config: Qwen2_5_VLConfig, options: SftGraphOptions): SftGraph {
+  const weights = new Parameters();
+  const inputIds = op.input('input_ids', 'i64', ['batch', 'seq']);
+  const positionIds = op.input('position_ids', 'i64', [3, 'batch', 'seq']);
+  const mask = op.input('mask', 'f32', [options.padding === 'right' ? 1 : 'batch', 1, 'seq', 'seq']);
+  const rows = op.input('label_rows', 'i64', ['labels']);
+  const labels = op.input('labels', 'i64', ['labels']);
+  const labelWeights = op.input('label_weights', 'f32', ['labels']);
+
+  const embeddings = embedInputs(weights, config, inputIds, imageInputs(weights, config, options));
+  const states = textModel(weights, config, embeddings, positionIds, attendWithin(mask));
+  const hidden = op.reshape(states[states.length - 1], [op.rowsOf(embeddings), config.text.hiddenSize]);
+  // Only positions that predict a label need logits: the vocabulary is the widest product of a small model.
+  const logits = languageHead(weights, config, op.gather(hidden, rows));
+  const logProbs = tokenLogProbs(logits, labels);
+  const loss = op.neg(op.reduceSum(op.mul(logProbs, labelWeights), [0], false));
+
+  const parameters = weights.all();
+  const trainable = [...parameters.keys()].filter(options.trainable);
+  const derived = gradients(
+    loss,
+    trainable.map((name) => weights.all().get(name) as Tensor),
+  );
+  return {
+    outputs: { loss, ...Object.fromEntries(trainable.map((name, i) => [`grad.${name}`, derived[i]])) },
+    parameters,
+    trainable,
+  };
+}
+
+function imageInputs(
+  weights: Parameters,
+  config: Qwen2_5_VLConfig,
+  { images, paddedSlots }: SftGraphOptions,
+): { features: Tensor; featureIndex: Tensor } | undefined {
+  if (images === 'none') return undefined;
+  const featureIndex = op.input('feature_index', 'i64', ['batch', 'seq']);
+  const features =
+    images === 'features'
+      ? op.input('features', 'f32', ['features', config.vision.outHiddenSize])
+      : towerFeatures(weights, config, paddedSlots);
+  return { features, featureIndex };
+}
+
+function towerFeatures(weights: Parameters, config: Qwen2_5_VLConfig, paddedSlots: boolean): Tensor {
+  const { inputs, tokenSlots } = visionInputs(config, paddedSlots);
+  const states = visionBlocks(weights, config, inputs);
+  return mergePatches(weights, config, states[states.length - 1], tokenSlots);
+}
