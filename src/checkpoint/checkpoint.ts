@@ -194,7 +194,7 @@ function refuseEmptyTensors(folder: string, tensors: ReadonlyMap<string, TensorI
   const more = empty.length > NAMED ? `, … (${empty.length - NAMED} more)` : '';
   throw new UserError(
     `${folder}: ${empty.length} of ${tensors.size} tensors are empty (${first.join(', ')}${more}); ` +
-      'this is how a DeepSpeed ZeRO-3 save looks whose weights were not gathered. ' +
+      'this is how an ungathered DeepSpeed ZeRO-3 save looks. ' +
       'Ask the authors to upload the weights again, convert the ZeRO shards with zero_to_fp32.py if you have them, ' +
       'or use another guardrail or the base model meanwhile.',
   );

@@ -45,6 +45,7 @@ const COMPANIONS: readonly string[] = [
   'processor_config.json',
   'chat_template.json',
   'chat_template.jinja',
+  'guard.json',
 ];
 
 /** Weight files are replaced as a whole; anything else that a folder holds and that is not written anew stays. */

@@ -1,64 +1,7 @@
 /** @module Small applications of every op, shared by the tests against formulas, central differences and ONNX Runtime. */
-import { Random } from '../util/random.js';
-import * as c from './composites.js';
-import type { DType } from './dtype.js';
-import type { Tensor } from './node.js';
+import { bool, type Case, caseOf, floats, i64, rough, values } from './case.test-util.js';
+import { COMPOSITE_CASES } from './composite-cases.test-util.js';
 import * as op from './ops.js';
-import type { Shape } from './shape.js';
-
-export interface CaseInput {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  /** The shape the graph declares, where it has named sizes. */
-  readonly declared?: Shape;
-  readonly data: readonly number[];
-}
-
-export interface Case {
-  /** Unique; starts with the op it is for. */
-  readonly name: string;
-  readonly op: string;
-  readonly inputs: Readonly<Record<string, CaseInput>>;
-  readonly build: (x: Readonly<Record<string, Tensor>>) => readonly Tensor[];
-  /** Smooth in all its float inputs at their values: central differences apply. */
-  readonly smooth: boolean;
-}
-
-const random = new Random('graph cases');
-
-/** Uniform numbers that f32 holds exactly. */
-function floats(shape: readonly number[], low = -2, high = 2, declared?: Shape): CaseInput {
-  const count = shape.reduce((product, size) => product * size, 1);
-  const data = Array.from({ length: count }, () => Math.fround(random.uniform(low, high)));
-  return { dtype: 'f32', shape, data, ...(declared === undefined ? {} : { declared }) };
-}
-
-function values(
-  dtype: DType,
-  shape: readonly number[],
-  data: readonly number[],
-  declared?: Shape,
-): CaseInput {
-  return { dtype, shape, data, ...(declared === undefined ? {} : { declared }) };
-}
-
-const i64 = (shape: readonly number[], data: readonly number[], declared?: Shape): CaseInput =>
-  values('i64', shape, data, declared);
-const bool = (shape: readonly number[], data: readonly number[]): CaseInput => values('bool', shape, data);
-
-type Build = (x: Readonly<Record<string, Tensor>>) => Tensor | readonly Tensor[];
-
-function caseOf(
-  title: string,
-  inputs: Readonly<Record<string, CaseInput>>,
-  build: Build,
-  smooth = true,
-): Case {
-  return { name: title, op: title.split(/[ ,]/)[0], inputs, build: (x) => [build(x)].flat(), smooth };
-}
-
-const rough = (title: string, inputs: Readonly<Record<string, CaseInput>>, build: Build): Case =>
-  caseOf(title, inputs, build, false);
 
 const UNARY: readonly Case[] = [
   caseOf('neg', { x: floats([2, 3]) }, ({ x }) => op.neg(x)),
@@ -134,6 +77,29 @@ const BINARY: readonly Case[] = [
   ),
 ];
 
+/** Shape ops take every dtype; no float among these. */
+const MOVED: readonly Case[] = (['i64', 'i32', 'bool', 'u8'] as const).flatMap((dtype) => {
+  const x = values(dtype, [2, 2], [1, 0, 0, 1]);
+  const ids = i64([2], [1, 0]);
+  const name = `of ${dtype}`;
+  return [
+    rough(
+      `where ${name}`,
+      { shown: bool([2, 1], [1, 0]), x, y: values(dtype, [2], [0, 1]) },
+      ({ shown, x: a, y }) => op.where(shown, a, y),
+    ),
+    rough(`reshape ${name}`, { x }, ({ x: a }) => op.reshape(a, [4])),
+    rough(`transpose ${name}`, { x }, ({ x: a }) => op.transpose(a, [1, 0])),
+    rough(`expand ${name}`, { x }, ({ x: a }) => op.expand(a, [2, 2, 2])),
+    rough(`concat ${name}`, { x }, ({ x: a }) => op.concat([a, a], 0)),
+    rough(`slice ${name}`, { x }, ({ x: a }) => op.slice(a, 1, 1, 2)),
+    rough(`pad ${name}`, { x }, ({ x: a }) => op.pad(a, 0, 0, 1)),
+    rough(`gather ${name}`, { x, ids }, ({ x: a, ids: rows }) => op.gather(a, rows)),
+    rough(`equal ${name}`, { x }, ({ x: a }) => op.equal(a, op.transpose(a, [1, 0]))),
+    rough(`cast ${name}`, { x }, ({ x: a }) => op.cast(a, dtype === 'i64' ? 'u8' : 'i64')),
+  ];
+});
+
 const SHAPE: readonly Case[] = [
   rough('cast to whole numbers', { x: values('f32', [4], [-1.75, -0.25, 0.5, 2.75]) }, ({ x }) => [
     op.cast(x, 'i64'),
@@ -201,140 +167,12 @@ const MATMUL: readonly Case[] = [
   ),
 ];
 
-const NORMAL: readonly Case[] = [
-  caseOf('silu', { x: floats([2, 3], -4, 4) }, ({ x }) => c.silu(x)),
-  caseOf('gelu', { x: floats([2, 3], -4, 4) }, ({ x }) => c.gelu(x)),
-  caseOf('softmax', { x: floats([2, 4]) }, ({ x }) => c.softmax(x)),
-  caseOf('softmax of large numbers', { x: floats([2, 4], 998, 1002) }, ({ x }) => c.softmax(x)),
-  caseOf('logSoftmax', { x: floats([2, 4]) }, ({ x }) => c.logSoftmax(x)),
-  caseOf('rotateHalf', { x: floats([2, 6]) }, ({ x }) => c.rotateHalf(x)),
-  caseOf('rmsNorm', { x: floats([2, 3, 4]), weight: floats([4]) }, ({ x, weight }) =>
-    c.rmsNorm(x, weight, 1e-6),
-  ),
-  caseOf('layerNorm', { x: floats([2, 4]), weight: floats([4]), bias: floats([4]) }, ({ x, weight, bias }) =>
-    c.layerNorm(x, weight, bias, 1e-5),
-  ),
-  caseOf(
-    'linear',
-    { x: floats([2, 3, 4]), weight: floats([2, 4]), bias: floats([2]) },
-    ({ x, weight, bias }) => c.linear(x, weight, bias),
-  ),
-  caseOf('linear without bias', { x: floats([3, 4]), weight: floats([2, 4]) }, ({ x, weight }) =>
-    c.linear(x, weight),
-  ),
-  caseOf(
-    'linear of named sizes',
-    { x: floats([2, 3, 4], -2, 2, ['batch', 'seq', 4]), weight: floats([5, 4]) },
-    ({ x, weight }) => c.linear(x, weight),
-  ),
-  caseOf('embedding', { weight: floats([5, 3]), ids: i64([2, 3], [4, 0, 4, 4, 2, 0]) }, ({ weight, ids }) =>
-    c.embedding(weight, ids),
-  ),
-  caseOf('rope', { x: floats([2, 2, 3, 4]), cos: floats([2, 1, 3, 4]), sin: floats([2, 1, 3, 4]) }, (x) =>
-    c.rope(x.x, x.cos, x.sin),
-  ),
-  caseOf(
-    'tokenLogProbs',
-    { logits: floats([2, 3, 5]), labels: i64([2, 3], [0, 4, 2, -100, 1, 1]) },
-    ({ logits, labels }) => c.tokenLogProbs(logits, labels),
-  ),
-  caseOf('crossEntropy', { logits: floats([4, 5]), labels: i64([4], [0, 4, 2, 1]) }, ({ logits, labels }) =>
-    c.crossEntropy(logits, labels),
-  ),
-  caseOf(
-    'crossEntropy with ignored labels',
-    { logits: floats([4, 5]), labels: i64([4], [-100, 4, -100, 1]) },
-    ({ logits, labels }) => c.crossEntropy(logits, labels),
-  ),
-];
-
-const heads = (count: number, length: number, size = 4): CaseInput => floats([2, count, length, size], -1, 1);
-
-const ATTENTION: readonly Case[] = [
-  caseOf('attention', { q: heads(2, 3), k: heads(2, 3), v: heads(2, 3) }, ({ q, k, v }) =>
-    c.attention(q, k, v),
-  ),
-  caseOf('attention, causal', { q: heads(2, 3), k: heads(2, 3), v: heads(2, 3) }, ({ q, k, v }) =>
-    c.attention(q, k, v, { mask: c.causalMask(3, 3) }),
-  ),
-  caseOf(
-    'attention, causal, after a past',
-    { q: heads(2, 2), k: heads(2, 4), v: heads(2, 4) },
-    ({ q, k, v }) => c.attention(q, k, v, { mask: c.causalMask(2, 4) }),
-  ),
-  caseOf(
-    'attention with grouped queries',
-    { q: heads(4, 3), k: heads(2, 3), v: heads(2, 3) },
-    ({ q, k, v }) => c.attention(q, k, v, { mask: c.causalMask(3, 3), scale: 0.3 }),
-  ),
-  caseOf(
-    'attention within windows',
-    { q: heads(1, 4), k: heads(1, 4), v: heads(1, 4), windows: i64([4], [0, 1, 0, 1]) },
-    ({ q, k, v, windows }) => c.attention(q, k, v, { mask: c.windowMask(windows) }),
-  ),
-  caseOf(
-    'attention under a mask per row',
-    { q: heads(2, 3), k: heads(2, 3), v: heads(2, 3), shown: bool([2, 1, 1, 3], [0, 1, 1, 1, 1, 0]) },
-    ({ q, k, v, shown }) =>
-      c.attention(q, k, v, { mask: op.where(shown, op.scalar(0), op.scalar(c.MASKED)) }),
-  ),
-  caseOf(
-    'attention of named sizes',
-    {
-      q: floats([2, 4, 3, 4], -1, 1, ['batch', 4, 'seq', 4]),
-      k: floats([2, 2, 3, 4], -1, 1, ['batch', 2, 'seq', 4]),
-      v: floats([2, 2, 3, 4], -1, 1, ['batch', 2, 'seq', 4]),
-    },
-    ({ q, k, v }) => c.attention(q, k, v),
-  ),
-];
-
-/** Two heads of 8 over one, a cache of 4. */
-function cached(length: number, lastIndex: readonly number[], total: number): Case['inputs'] {
-  const batch = lastIndex.length;
-  return {
-    query: floats([batch, length, 16]),
-    key: floats([batch, length, 8]),
-    value: floats([batch, length, 8]),
-    cachedKeys: floats([batch, 1, 4, 8]),
-    cachedValues: floats([batch, 1, 4, 8]),
-    lastIndex: values('i32', [batch], lastIndex),
-    total: values('i32', [], [total]),
-  };
-}
-
-const groupQueryAttention: Build = ({ query, key, value, cachedKeys, cachedValues, lastIndex, total }) => {
-  const operands = { query, key, value, cachedKeys, cachedValues, lastIndex, total, heads: 2, kvHeads: 1 };
-  const { output, keys, values: cache } = op.groupQueryAttention(operands);
-  return [output, keys, cache];
-};
-
-const CACHED: readonly Case[] = [
-  rough('groupQueryAttention of a prompt', cached(3, [2, 2], 3), groupQueryAttention),
-  rough('groupQueryAttention of a next token', cached(1, [3, 1], 4), groupQueryAttention),
-];
-
 export const CASES: readonly Case[] = [
   ...UNARY,
   ...BINARY,
   ...SHAPE,
+  ...MOVED,
   ...REDUCE,
   ...MATMUL,
-  ...NORMAL,
-  ...ATTENTION,
-  ...CACHED,
+  ...COMPOSITE_CASES,
 ];
-
-/** The case as a graph over inputs of its names. */
-export function buildCase({ inputs, build }: Case): {
-  outputs: readonly Tensor[];
-  tensors: Record<string, Tensor>;
-} {
-  const tensors = Object.fromEntries(
-    Object.entries(inputs).map(([name, { dtype, shape, declared }]) => [
-      name,
-      op.input(name, dtype, declared ?? shape),
-    ]),
-  );
-  return { outputs: build(tensors), tensors };
-}

@@ -1,6 +1,13 @@
 /** @module Composite ops: each decomposes into primitives; a backend with a fused kernel may keep it whole. */
 import { isFloat } from './dtype.js';
-import { type Attributes, makeNode, type OpDefinition, refuse, type Tensor } from './node.js';
+import {
+  type Attributes,
+  makeNode,
+  type OpDefinition,
+  refuse,
+  type Tensor,
+  type TensorType,
+} from './node.js';
 import * as op from './ops.js';
 import { broadcastShapes, type Dim, multiplyDims, type Shape, sameShape } from './shape.js';
 
@@ -11,6 +18,14 @@ export const MASKED = -1e9;
 export type CompositeDefinition = Required<OpDefinition>;
 
 const last = (x: { shape: Shape }): Dim => x.shape[x.shape.length - 1];
+
+/** All operands must be floats of one dtype. */
+function needFloats(name: string, inputs: readonly TensorType[]): void {
+  const [{ dtype }] = inputs;
+  if (!isFloat(dtype) || inputs.some((input) => input.dtype !== dtype)) {
+    refuse(name, inputs, 'needs floats of one dtype');
+  }
+}
 
 function elementwise(name: string, decompose: (x: Tensor) => Tensor): CompositeDefinition {
   return {
@@ -25,6 +40,7 @@ function elementwise(name: string, decompose: (x: Tensor) => Tensor): CompositeD
 function normalization(name: string, decompose: CompositeDefinition['decompose']): CompositeDefinition {
   return {
     infer(inputs) {
+      needFloats(name, inputs);
       const [x, ...vectors] = inputs;
       if (vectors.some((vector) => !sameShape(vector.shape, [last(x)]))) {
         refuse(name, inputs, 'weight and bias must have the size of the last axis');
@@ -79,6 +95,7 @@ const TABLE = {
   /** x […, in] · weightᵀ [out, in] (+ bias [out]) → […, out], as PyTorch stores it. */
   linear: {
     infer(inputs) {
+      needFloats('linear', inputs);
       const [x, weight, bias] = inputs;
       const fits =
         weight.shape.length === 2 &&
@@ -98,13 +115,20 @@ const TABLE = {
 
   /** Rows of weight [vocabulary, D] at ids […] → […, D]. */
   embedding: {
-    infer: ([weight, ids]) => [{ dtype: weight.dtype, shape: [...ids.shape, ...weight.shape.slice(1)] }],
+    infer(inputs) {
+      const [weight, ids] = inputs;
+      if (!isFloat(weight.dtype) || weight.shape.length !== 2 || ids.dtype !== 'i64') {
+        refuse('embedding', inputs, 'needs a float weight [vocabulary, D] and i64 ids');
+      }
+      return [{ dtype: weight.dtype, shape: [...ids.shape, weight.shape[1]] }];
+    },
     decompose: ([weight, ids]) => [op.gather(weight, ids)],
   },
 
   /** x·cos + rotateHalf(x)·sin: x [B, H, S, D]; cos, sin broadcastable to it. */
   rope: {
     infer(inputs) {
+      needFloats('rope', inputs);
       const [x, cosine, sine] = inputs;
       const shape = broadcastShapes(x.shape, cosine.shape);
       if (!shape || !sameShape(shape, x.shape) || !sameShape(cosine.shape, sine.shape)) {
@@ -121,6 +145,7 @@ const TABLE = {
    */
   attention: {
     infer(inputs) {
+      needFloats('attention', inputs);
       const [q, k, v, mask] = inputs;
       const [batch, heads, length, size] = q.shape;
       const fits =
@@ -162,6 +187,7 @@ const TABLE = {
   tokenLogProbs: {
     infer(inputs) {
       const [logits, labels] = inputs;
+      needFloats('tokenLogProbs', [logits]);
       if (!sameShape(logits.shape.slice(0, -1), labels.shape) || labels.dtype !== 'i64') {
         refuse('tokenLogProbs', inputs, 'needs logits […, V] and i64 labels […]');
       }
@@ -186,6 +212,7 @@ const TABLE = {
   crossEntropy: {
     infer(inputs) {
       const [logits, labels] = inputs;
+      needFloats('crossEntropy', [logits]);
       if (!sameShape(logits.shape.slice(0, -1), labels.shape) || labels.dtype !== 'i64') {
         refuse('crossEntropy', inputs, 'needs logits […, V] and i64 labels […]');
       }

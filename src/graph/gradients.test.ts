@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../util/random.js';
-import { buildCase, CASES } from './cases.test-util.js';
+import { buildCase, lossOfCase } from './case.test-util.js';
+import { CASES } from './cases.test-util.js';
 import * as c from './composites.js';
 import { isComposite, OPS } from './definitions.js';
-import { gradientError } from './gradient-check.test-util.js';
+import { gradientError, numericalGradient } from './gradient-check.test-util.js';
 import { DIFFERENTIABLE_COMPOSITES, GRADIENT_RULES, gradients, NOT_DIFFERENTIABLE } from './gradients.js';
 import { type Feed, interpret } from './interpreter.js';
 import type { Tensor } from './node.js';
@@ -53,18 +54,25 @@ describe('the table of rules', () => {
   });
 });
 
+describe('the check itself', () => {
+  const x = op.input('x', 'f32', [2]);
+  const feeds = { x: { shape: [2], data: [2, -3] } };
+
+  it('finds the slope of a cube', () => {
+    const [slope] = numericalGradient(total(op.mul(op.mul(x, x), x)), [x], feeds);
+    expect(slope[0]).toBeCloseTo(12, 8);
+    expect(slope[1]).toBeCloseTo(27, 8);
+  });
+
+  it('sees a gradient that lacks a term', () => {
+    // Holding one factor of x·x fixed loses half of the slope 2x.
+    expect(gradientError(total(op.mul(op.stopGradient(x), x)), [x], feeds)).toBeCloseTo(0.5, 6);
+  });
+});
+
 describe('gradients against central differences', () => {
   it.each(CASES.filter(({ smooth }) => smooth))('$name', (example) => {
-    const { outputs, tensors } = buildCase(example);
-    const wrt = Object.values(tensors).filter(({ dtype }) => dtype === 'f32');
-    // The weights are fed, since a shape of named sizes has no constants.
-    const weights = interpret(outputs, example.inputs).map(
-      ({ shape }, i) => [`w${i}`, randomly(shape)] as const,
-    );
-    const loss = outputs
-      .map((output, i) => total(op.mul(output, op.input(`w${i}`, 'f32', output.shape))))
-      .reduce(op.add);
-    const feeds = { ...example.inputs, ...Object.fromEntries(weights) };
+    const { loss, wrt, feeds } = lossOfCase(example);
     expect(gradientError(loss, wrt, feeds)).toBeLessThan(TOLERANCE);
   });
 

@@ -5,6 +5,7 @@ import type { Kernel } from './interpreter-values.js';
  * Causal attention over a cache, as ONNX Runtime's com.microsoft.GroupQueryAttention (docs/ContribOperators.md):
  * where `total` is the number of new tokens this is a prompt, written from row 0 on and padded on the right; otherwise
  * the new tokens end at `lastIndex`. What a padded position attends to is nobody's business: it gives zeros here.
+ * Rows behind the last token stay as they were, as where the cache is updated in place.
  */
 export const groupQueryAttention: Kernel = (inputs, _, attributes) => {
   const [query, key, value, cachedKeys, cachedValues, lastIndex, total] = inputs;

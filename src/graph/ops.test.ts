@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { buildCase, CASES } from './cases.test-util.js';
+import { buildCase } from './case.test-util.js';
+import { CASES } from './cases.test-util.js';
 import * as c from './composites.js';
 import { OPS } from './definitions.js';
 import type { DType } from './dtype.js';
@@ -130,8 +131,36 @@ describe('operands that do not fit are refused with their types', () => {
       'tokenLogProbs(f32[2, 3], f32[2]): needs logits […, V] and i64 labels […]',
     ],
     ['softmax', () => c.softmax(i64(2)), 'softmax(i64[2]): needs a float operand'],
+    ['embedding', () => c.embedding(f32(4, 2), f32(3)), 'embedding(f32[4, 2], f32[3]): needs a float weight'],
+    [
+      'crossEntropy',
+      () => c.crossEntropy(i64(2, 3), i64(2)),
+      'crossEntropy(i64[2, 3]): needs floats of one dtype',
+    ],
   ])('%s (%#)', (_, build, message) => {
     expect(build).toThrow(message);
+  });
+});
+
+/** Ops whose operands may be of any one dtype, floats or not. */
+const ANY_DTYPE = ['cast', 'where', 'gather', 'scatterAdd'];
+
+describe('operands of mixed dtypes are refused', () => {
+  const mixed = CASES.filter((example) => !ANY_DTYPE.includes(example.op)).flatMap((example) => {
+    const floats = Object.entries(example.inputs).filter(([, { dtype }]) => dtype === 'f32');
+    return floats.length < 2
+      ? []
+      : floats.map(([name]) => ({ title: `${example.name}: ${name}`, name, example }));
+  });
+
+  it.each(mixed)('$title', ({ name, example: { inputs, build } }) => {
+    for (const other of ['f16', 'i64', 'bool'] as const) {
+      const tensors = Object.entries(inputs).map(([each, { dtype, shape }]): [string, Tensor] => [
+        each,
+        op.input(each, each === name ? other : dtype, shape),
+      ]);
+      expect(() => build(Object.fromEntries(tensors))).toThrow(other);
+    }
   });
 });
 

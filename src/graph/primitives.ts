@@ -244,6 +244,8 @@ export const PRIMITIVES = {
       const { heads, kvHeads } = attributes as { heads: number; kvHeads: number };
       const headDim = cachedKeys.shape[3];
       const fits =
+        isFloat(query.dtype) &&
+        [key, value, cachedKeys, cachedValues].every(({ dtype }) => dtype === query.dtype) &&
         query.shape.length === 3 &&
         typeof headDim === 'number' &&
         query.shape[2] === heads * headDim &&

@@ -15,8 +15,8 @@ function formatElements(items: ArrayLike<number | string | bigint>): string {
 }
 
 function formatAttribute(value: AttributeValue): string {
-  if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  return formatElements(value);
+  if (typeof value === 'string') return JSON.stringify(value);
+  return value !== null && typeof value === 'object' ? formatElements(value) : String(value);
 }
 
 function formatAttributes(attributes: Attributes): string {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { buildCase, CASES } from './cases.test-util.js';
+import { buildCase } from './case.test-util.js';
+import { CASES } from './cases.test-util.js';
 import { crossEntropy, linear, softmax } from './composites.js';
 import { isComposite } from './definitions.js';
 import { interpret } from './interpreter.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { buildCase, CASES } from './cases.test-util.js';
+import { buildCase } from './case.test-util.js';
+import { CASES } from './cases.test-util.js';
 import { rmsNorm } from './composites.js';
 import { interpret } from './interpreter.js';
 import { reachable, type Tensor } from './node.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { buildCase, CASES } from './cases.test-util.js';
+import { buildCase } from './case.test-util.js';
+import { CASES } from './cases.test-util.js';
 import type { Node, Tensor } from './node.js';
 import * as op from './ops.js';
 import { verify } from './verify.js';

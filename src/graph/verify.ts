@@ -13,7 +13,7 @@ const isCount = (value: AttributeValue): boolean => isInteger(value) && Number(v
 /** The kinds of attributes there are, and how each is recognized. */
 const KINDS = {
   name: (value) => typeof value === 'string' && value !== '',
-  dtype: (value) => typeof value === 'string' && value in DTYPE_BYTES,
+  dtype: (value) => typeof value === 'string' && Object.hasOwn(DTYPE_BYTES, value),
   flag: (value) => typeof value === 'boolean',
   number: (value) => typeof value === 'number' && Number.isFinite(value),
   count: isCount,
@@ -59,7 +59,7 @@ function checkAttributes({ op, attributes }: Node): void {
     if (!KINDS[kind](attributes[name])) throw new InternalError(`the attribute '${name}' is no ${kind}`);
   }
   for (const name of Object.keys(attributes)) {
-    if (!(name in expected)) throw new InternalError(`${op} has no attribute '${name}'`);
+    if (!Object.hasOwn(expected, name)) throw new InternalError(`${op} has no attribute '${name}'`);
   }
 }
 

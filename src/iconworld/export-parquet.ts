@@ -47,11 +47,14 @@ function features(): string {
 }
 
 /** `images` holds the PNG file of each row's `image_path`. */
-export function parquetOf(rows: readonly ExportRow[], images: ReadonlyMap<string, Uint8Array>): Uint8Array {
+export async function parquetOf(
+  rows: readonly ExportRow[],
+  images: ReadonlyMap<string, Uint8Array>,
+): Promise<Uint8Array> {
   const writer = new ByteWriter();
   const integer = (value: string | number | null): bigint | null =>
     typeof value === 'number' ? BigInt(value) : null;
-  parquetWrite({
+  await parquetWrite({
     writer,
     schema: [
       { name: 'schema', num_children: 1 + COLUMNS.length, repetition_type: 'REQUIRED' },

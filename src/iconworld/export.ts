@@ -155,7 +155,10 @@ async function writeParts(options: ExportOptions, twinAt: TwinAt, onProgress: Pr
         rows.push(...twinRows);
         onProgress(i + 1, options.scenes);
       }
-      await writeWhole(path, options.format === 'parquet' ? parquetOf(rows, images) : jsonlOf(rows, images));
+      await writeWhole(
+        path,
+        options.format === 'parquet' ? await parquetOf(rows, images) : jsonlOf(rows, images),
+      );
     }
     onProgress(end, options.scenes);
   }

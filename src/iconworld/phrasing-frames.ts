@@ -49,13 +49,15 @@ const EITHER_POLARITY = `
   It is our rule to {V} {S}.
   We want to {V} {S}.
   Remember that {S} {P}.
+  To be clear, {S} {P}.
+  {=site}, {=showing} {S} is {A}.
   test: To {=show} {S} is {A}.
   test: Our rule is that {S} {P}.
   test: With us, it is {A} to {=show} {S}.
   test: {=who} {D} {S}.
   validation: For {S}, the rule is: {L}.
   validation: We think that {S} {P}.
-  validation: Our team wants to {V} {S}.
+  validation: Our editors want to {V} {S}.
 `;
 
 export const BAN_FRAMES = frames(
@@ -67,9 +69,11 @@ export const BAN_FRAMES = frames(
   There {=mayNot} be {B}.
   No picture {=may} {=contain} {H}.
   Nobody {=may} {=show} {B}.
+  {=site}, nobody {=may} {=show} {B}.
   You {=mayNot} {=show} {S}.
   Pictures {=mayNot} {=contain} {H}.
   Say no to {S}.
+  Please say no to {S}.
   When it comes to {S}, the answer is no.
   We want no {B}.
   Nothing with {H} {=may} appear.
@@ -90,6 +94,7 @@ export const ALLOW_FRAMES = frames(
   There {=may} be {B}.
   {=everyone} {=may} {=show} {S}.
   Say yes to {S}.
+  Please say yes to {S}.
   When it comes to {S}, the answer is yes.
   {S} {are} there for all to see.
   There is nothing wrong with {S}.
@@ -142,6 +147,7 @@ export const NEVER_IN_FRAMES = frames(`
   {S}: {L.plain}, but not {in}.
   {S}: {L.allow} except {in}.
   {S}: not {in}.
+  {=showing} {S} is {A.allow} except {in}.
   test: When {in}, {S} {P.ban}.
   test: {S}: {L.ban} {in}.
   test: {in}, {=showing} {S} is {A.ban}.

@@ -132,7 +132,7 @@ export const FILLERS = {
   mayNot: split('must not|may not|should not|should never|must never|cannot'),
   noEnd: split('at all|ever|please|here|anywhere|under any conditions'),
   end: split('on our pages|here|as a rule|with us'),
-  site: split('on this site|on our pages|with us|by our rules'),
+  site: split('on this site|on our pages|with us|by our rules|for all visitors'),
   who: split('moderators|editors|our team|reviewers'),
   everyone: split('everyone|anyone|our users'),
 } as const satisfies Readonly<Record<string, readonly string[]>>;

@@ -19,10 +19,10 @@ const TEMPLATES: readonly string[] = [
   'We [work|meet|write] [at home|in an office|in a school|in a museum] [every day|each week|with many others].',
   '[Trust|Care|Patience|Respect] is [what we stand for|part of our work|close to our hearts].',
   'Pictures [make us smile|show the world|bring people together|help us remember|start many a talk].',
-  'Please [write to us|call us|ask us] [when you have a question|when something is not clear|at any time].',
+  'Please [write to us|call us|ask us] [when you have questions|when something is not clear|at any time].',
   '[Last year|This week|Long ago] we [moved to a new office|met in a museum|visited a school|had many visitors].',
   'We [believe in|work for|hope for] [a calm site|good pictures|honest words|open minds|quiet days].',
-  'The people [at our office|on our team|behind this page] [love their work|come from many places|have been here for years].',
+  'The people [at our office|on our team|behind this page] [enjoy their work|come from many places|have been here for years].',
   'Our [pictures|images|pages] [reach|are seen by] [people in many places|schools and homes|visitors of all ages].',
 ];
 

@@ -17,30 +17,16 @@ import {
   TOGETHER_FRAMES,
 } from './phrasing-frames.js';
 import {
-  FILLERS,
-  FRESH_PREDICATES,
-  PREDICATES,
-  type FillerList,
-  type PredicateList,
-} from './phrasing-predicates.js';
+  CONDITION_SLOTS,
+  type Option,
+  optionsOf,
+  type RulingRule,
+  SUBJECT_SLOTS,
+} from './phrasing-options.js';
 import { VOICE_SENTENCES } from './phrasing-voice.js';
-import {
-  BARE_MODIFIERS,
-  BARE_OTHERS,
-  CATEGORY_WORDS,
-  FRESH_OTHERS,
-  insidePhrases,
-  MODIFIERS,
-  NUMBERS,
-  type Noun,
-  OPENING_MODIFIERS,
-  OPENING_OTHERS,
-  OTHERS,
-  outsidePhrases,
-  placePhrases,
-} from './phrasing-words.js';
 import { hashShare, type Split } from './splits.js';
-import type { Category, Rule } from './types.js';
+
+export type { RulingRule } from './phrasing-options.js';
 
 /** Of all combinations: below the first bound training's, below the second validation's, the rest test's. */
 const TRAIN_SHARE = 0.75;
@@ -49,15 +35,10 @@ const VALIDATION_SHARE = 0.85;
 const HELD_FRAME_SHARE = 0.5;
 /** A withheld combination comes up in about every seventh try; far more tries than that mean a broken table. */
 const MAX_TRIES = 5000;
+/** Longer sentences are drawn again. */
+export const MAX_WORDS = 16;
 
 type Role = 'subject' | 'predicate' | 'condition' | 'filler';
-
-/** One way to fill a slot. `parts` are what the combination is made of. */
-interface Option {
-  readonly text: string;
-  readonly parts: readonly string[];
-  readonly plural: boolean;
-}
 
 type Piece = string | { readonly slot: string; readonly role: Role };
 
@@ -75,8 +56,6 @@ export interface Form {
   readonly predicates: readonly string[];
 }
 
-const SUBJECT_SLOTS = new Set(['S', 'opening S', 'B', 'H', 'a', 'b', 'c', 'cs']);
-const CONDITION_SLOTS = new Set(['in', 'out', 'places', 'n']);
 /** Slots that follow another slot's number instead of being chosen. */
 const AGREEMENT: Readonly<Record<string, readonly [singular: string, plural: string]>> = {
   are: ['is', 'are'],
@@ -122,9 +101,6 @@ const ONLY_IN = frameSet(ONLY_IN_FRAMES);
 const TOGETHER = frameSet(TOGETHER_FRAMES);
 const AT_MOST = frameSet(AT_MOST_FRAMES);
 
-/** Every rule but voice, which has sentences of its own. */
-export type RulingRule = Exclude<Rule, { kind: 'voice' }>;
-
 function framesOf(rule: RulingRule): FrameSet {
   switch (rule.kind) {
     case 'ban':
@@ -147,122 +123,6 @@ function framesOf(rule: RulingRule): FrameSet {
 /** Namespace of the combination hash. */
 function kindName(rule: RulingRule): string {
   return rule.kind === 'default' ? `default ${rule.banned ? 'ban' : 'allow'}` : rule.kind;
-}
-
-const cache = new Map<string, readonly Option[]>();
-
-/** The ways to fill `slot` under `rule`; frequent ones stand in it several times. */
-function optionsOf(rule: RulingRule, slot: string, fresh: boolean): readonly Option[] {
-  const about =
-    SUBJECT_SLOTS.has(slot) || CONDITION_SLOTS.has(slot)
-      ? JSON.stringify(rule)
-      : rule.kind === 'allow' || (rule.kind === 'default' && !rule.banned)
-        ? 'allow'
-        : 'ban';
-  const key = `${slot}/${fresh}/${about}`;
-  let options = cache.get(key);
-  if (!options) {
-    options = buildOptions(rule, slot, fresh);
-    assert(options.length > 0, `grammar: no way to fill {${slot}} for ${rule.kind}`);
-    cache.set(key, options);
-  }
-  return options;
-}
-
-const word = (text: string): Option => ({ text, parts: [text], plural: false });
-const noun = ({ text, plural }: Noun): Option => ({ text, parts: [text], plural });
-
-function buildOptions(rule: RulingRule, slot: string, fresh: boolean): readonly Option[] {
-  if (slot.startsWith('=')) return FILLERS[fillerName(slot.slice(1))].map(word);
-  const settings = 'settings' in rule ? rule.settings : [];
-  switch (slot) {
-    case 'in':
-      return insidePhrases(settings).map(word);
-    case 'out':
-      return outsidePhrases(settings).map(word);
-    case 'places':
-      return placePhrases(settings).map(word);
-    case 'n':
-      assert(rule.kind === 'atMost', 'grammar: {n} outside at-most');
-      return NUMBERS[rule.count].map(word);
-    case 'c':
-    case 'cs': {
-      assert(rule.kind === 'atMost', 'grammar: a count noun outside at-most');
-      const { counted, freshCounted } = CATEGORY_WORDS[rule.category];
-      const plural = slot === 'cs' || rule.count !== 1;
-      return (fresh ? freshCounted : counted).map(([one, many]) => ({
-        text: plural ? many : one,
-        parts: [many],
-        plural,
-      }));
-    }
-    case 'a':
-    case 'b': {
-      assert(rule.kind === 'neverTogether', 'grammar: {a} or {b} outside never-together');
-      return heads(rule.categories[slot === 'a' ? 0 : 1], fresh).map(noun);
-    }
-    case 'S':
-      return subjects(rule, { others: OTHERS, modifiers: MODIFIERS, fresh });
-    case 'opening S':
-      return subjects(rule, { others: OPENING_OTHERS, modifiers: OPENING_MODIFIERS, fresh });
-    case 'B':
-      return subjects(rule, { others: BARE_OTHERS, modifiers: BARE_MODIFIERS, fresh });
-    case 'H':
-      return subjects(rule, { others: BARE_OTHERS, modifiers: [['#', null, 1]], fresh });
-    default: {
-      const list = listName(slot, rule);
-      return (fresh ? FRESH_PREDICATES : PREDICATES)[list].map(word);
-    }
-  }
-}
-
-function fillerName(name: string): FillerList {
-  const found = (Object.keys(FILLERS) as FillerList[]).find((key) => key === name);
-  assert(found, `grammar: no filler {=${name}}`);
-  return found;
-}
-
-function listName(slot: string, rule: RulingRule): PredicateList {
-  const bare = slot.replace('*', '');
-  const allow = rule.kind === 'allow' || (rule.kind === 'default' && !rule.banned);
-  const name = bare.includes('.') ? bare : `${bare}.${allow ? 'allow' : 'ban'}`;
-  const found = (Object.keys(PREDICATES) as PredicateList[]).find((key) => key === name);
-  assert(found, `grammar: no list {${slot}}`);
-  return found;
-}
-
-const heads = (category: Category, fresh: boolean): readonly Noun[] =>
-  CATEGORY_WORDS[category][fresh ? 'fresh' : 'known'];
-
-interface SubjectForm {
-  /** What a default may call its subject here. */
-  readonly others: readonly Noun[];
-  readonly modifiers: typeof MODIFIERS;
-  readonly fresh: boolean;
-}
-
-function subjects(rule: RulingRule, { others, modifiers, fresh }: SubjectForm): Option[] {
-  if (rule.kind === 'default') return (fresh ? FRESH_OTHERS : others).map(noun);
-  assert('categories' in rule, `grammar: ${rule.kind} has no {S}`);
-  const [first, second] = rule.categories.map((category) => heads(category, fresh));
-  const cores: Option[] = second
-    ? first.flatMap((a) =>
-        second.flatMap((b) => [
-          { text: `${a.text} and ${b.text}`, parts: [a.text, b.text], plural: true },
-          { text: `${a.text} or ${b.text}`, parts: [a.text, b.text], plural: b.plural },
-        ]),
-      )
-    : first.map(noun);
-  return cores.flatMap((core) =>
-    modifiers.flatMap(([pattern, plural, weight]) => {
-      const option: Option = {
-        text: pattern.replace('#', core.text),
-        parts: core.parts,
-        plural: plural ?? core.plural,
-      };
-      return Array.from({ length: weight }, () => option);
-    }),
-  );
 }
 
 /** The form that these choices (one per slot, in order) make. */
@@ -332,17 +192,24 @@ export function phraseRule(random: Random, rule: RulingRule, split: Split): stri
       if (typeof piece !== 'string') chosen.push(random.pick(optionsOf(rule, piece.slot, fresh)));
     }
     const form = assemble(rule, compiled, chosen);
-    if (fresh ? form.predicates.length > 0 : form.split === split) return form.text;
+    const short = form.text.split(' ').length <= MAX_WORDS;
+    if (short && (fresh ? form.predicates.length > 0 : form.split === split)) return form.text;
   }
-  throw new Error(`grammar: no sentence for ${JSON.stringify(rule)} in ${split}`);
+  assert(false, `grammar: no sentence for ${JSON.stringify(rule)} in ${split}`);
 }
 
-/** Every form that can say `rule` in known words, each once: for counts and for proofs that a sentence is withheld. */
-export function* formsOf(rule: RulingRule): Generator<Form> {
+/**
+ * Every form that can say `rule` in known words, each once: for counts and for proofs that a sentence is withheld.
+ * With `sentence`, at least those forms whose text it is; forms that cannot be it are passed over.
+ */
+export function* formsOf(rule: RulingRule, sentence?: string): Generator<Form> {
   const set = framesOf(rule);
+  const fits = ({ text }: Option): boolean =>
+    sentence === undefined ||
+    text.split(/\{\w+\}/).every((part) => sentence.toLowerCase().includes(part.toLowerCase()));
   for (const compiled of new Set([...set.known, ...set.validation, ...set.test])) {
     const slots = compiled.pieces.filter((piece) => typeof piece !== 'string');
-    const options = slots.map(({ slot }) => [...new Set(optionsOf(rule, slot, false))]);
+    const options = slots.map(({ slot }) => [...new Set(optionsOf(rule, slot, false))].filter(fits));
     for (const chosen of product(options)) yield assemble(rule, compiled, chosen);
   }
 }

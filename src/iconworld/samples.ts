@@ -194,7 +194,8 @@ export function judgementSample(options: JudgementStreamOptions = {}): SampleStr
       const own = splitRandom(random, boundary ? 'pair' : 'policy', how.split);
       const rules = own.chance(0.5) ? maxRules : own.int(Math.min(1, maxRules), maxRules);
       const asked = { split: how.split, facts, rules: [rules, rules], voice: [0, maxVoice] } as const;
-      const want = sensitive && own.chance(balancedShare) ? (own.chance(UNSAFE_SHARE) ? 'unsafe' : 'safe') : undefined;
+      const want =
+        sensitive && own.chance(balancedShare) ? (own.chance(UNSAFE_SHARE) ? 'unsafe' : 'safe') : undefined;
       const policy = boundary
         ? own.pick(boundaryPair(own, facts, asked))
         : samplePolicy(own, want ? { ...asked, want } : asked);

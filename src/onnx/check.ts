@@ -29,7 +29,9 @@ function checkAttribute(node: string, attribute: AttributeProto): void {
     const { localName } = descriptor;
     if (NOT_VALUES.includes(localName) || localName === own) continue;
     if (isFieldSet(attribute, descriptor)) {
-      throw new InternalError(`'${node}': the attribute '${attribute.name}' carries '${localName}' beside '${own}'`);
+      throw new InternalError(
+        `'${node}': the attribute '${attribute.name}' carries '${localName}' beside '${own}'`,
+      );
     }
   }
 }

@@ -98,7 +98,8 @@ export class Emitter {
     const known = this.sizes.get(key);
     if (known !== undefined) return known;
     const parts = shape.map((dim) => this.size(dim));
-    const name = parts.length === 1 ? parts[0] : this.emit('Concat', parts, { attributes: { axis: { int: 0 } } });
+    const name =
+      parts.length === 1 ? parts[0] : this.emit('Concat', parts, { attributes: { axis: { int: 0 } } });
     this.sizes.set(key, name);
     return name;
   }

@@ -1,6 +1,12 @@
 /** @module From a graph to an ONNX model that ONNX Runtime can load. */
 import { create, toBinary } from '@bufbuild/protobuf';
-import { type GraphProto, GraphProtoSchema, type ModelProto, ModelProtoSchema, type NodeProto } from 'onnx-buf';
+import {
+  type GraphProto,
+  GraphProtoSchema,
+  type ModelProto,
+  ModelProtoSchema,
+  type NodeProto,
+} from 'onnx-buf';
 import { type Node, reachable, type Tensor, type TensorType } from '../graph/node.js';
 import { expandComposites } from '../graph/rewrite.js';
 import { shareSubexpressions } from '../graph/share.js';
@@ -11,7 +17,14 @@ import { Emitter } from './emitter.js';
 import { FUSE_PRESETS, FUSED_LOWERINGS, type FusePreset } from './fused.js';
 import { type Lowering, LOWERINGS } from './lowerings.js';
 import { MICROSOFT, valueInfoProto } from './proto.js';
-import { DEFAULT_EXTERNAL_THRESHOLD, type ExternalWeights, planWeights, type WeightSource } from './weights.js';
+import {
+  DEFAULT_EXTERNAL_THRESHOLD,
+  type ExternalWeights,
+  planWeights,
+  type WeightSource,
+} from './weights.js';
+
+export type { WeightSource } from './weights.js';
 
 /** Values by the names a caller wants them under. */
 export type GraphOutputs = Readonly<Record<string, Tensor>>;
@@ -57,7 +70,9 @@ export function lower(outputs: GraphOutputs, options: LowerOptions): LoweredMode
   if (names.length === 0) throw new InternalError('a graph without outputs cannot be lowered');
   const tensors = prepare(Object.values(outputs), options);
   const nodes = reachable(tensors);
-  const inputs = nodes.filter(({ op }) => op === 'input' || (op === 'parameter' && options.weights === 'input'));
+  const inputs = nodes.filter(
+    ({ op }) => op === 'input' || (op === 'parameter' && options.weights === 'input'),
+  );
   const inputValues = inputs.map(({ outputs: [tensor] }) => valueOf(nameOfLeaf(tensor), tensor));
   const taken = new Set(nodes.filter(isNamed).map(({ outputs: [tensor] }) => nameOfLeaf(tensor)));
   const outputValues = tensors.map((tensor, i) =>

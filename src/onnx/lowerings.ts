@@ -1,10 +1,10 @@
 /** @module How each primitive is said in ONNX: one table. */
-import { type DType, isFloat, type TensorData } from '../graph/dtype.js';
-import type { AttributeValue, Node, Tensor } from '../graph/node.js';
+import { allocate, type DType, type TensorData } from '../graph/dtype.js';
+import type { AttributeValue, Node } from '../graph/node.js';
 import { type PrimitiveName, dims, numbers } from '../graph/primitives.js';
-import type { Dim, Shape } from '../graph/shape.js';
+import { type Dim, type Shape, sizeOf } from '../graph/shape.js';
 import { InternalError } from '../util/errors.js';
-import type { Emitter } from './emitter.js';
+import type { EmitOptions, Emitter } from './emitter.js';
 import { lowerAdd, lowerMatmul } from './matmul.js';
 import { MICROSOFT, ONNX_TYPES, staticShape } from './proto.js';
 
@@ -18,39 +18,26 @@ function direct(type: string): Lowering {
   };
 }
 
-/**
- * As {@link direct}, but in `stand` and back for the dtypes ONNX Runtime's CPU provider has no kernel for
- * (onnxruntime:docs/OperatorKernels.md). What is compared comes back as bool by itself.
- */
-function through(type: string, missing: readonly DType[], stand: DType): Lowering {
-  return (node, emitter) => {
-    const [{ dtype }] = node.inputs;
-    if (!missing.includes(dtype)) {
-      direct(type)(node, emitter);
-      return;
-    }
-    const cast = (value: string, to: DType): string =>
-      emitter.emit('Cast', [value], { attributes: { to: { int: ONNX_TYPES[to] } } });
-    const operands = emitter.namesOf(node.inputs).map((name) => cast(name, stand));
-    if (node.outputs[0].dtype !== dtype) {
-      emitter.define(node, type, operands);
-      return;
-    }
-    const result = emitter.emit(type, operands);
-    emitter.define(node, 'Cast', [result], { attributes: { to: { int: ONNX_TYPES[dtype] } } });
-  };
-}
+const castTo = (dtype: DType): EmitOptions => ({ attributes: { to: { int: ONNX_TYPES[dtype] } } });
 
 function reduction(type: string): Lowering {
   return (node, emitter) => {
     const [x] = node.inputs;
-    const inputs = [emitter.nameOf(x), emitter.ints(numbers(node.attributes.axes))];
-    emitter.define(node, type, inputs, { attributes: { keepdims: { int: node.attributes.keepDims ? 1 : 0 } } });
+    const axes = emitter.ints(numbers(node.attributes.axes));
+    const options = { attributes: { keepdims: { int: node.attributes.keepDims ? 1 : 0 } } };
+    if (x.dtype !== 'u8') {
+      emitter.define(node, type, [emitter.nameOf(x), axes], options);
+      return;
+    }
+    // ONNX reduces no bytes.
+    const wide = emitter.emit('Cast', [emitter.nameOf(x)], castTo('i32'));
+    emitter.define(node, 'Cast', [emitter.emit(type, [wide, axes], options)], castTo('u8'));
   };
 }
 
 function count(value: AttributeValue): number {
-  if (typeof value !== 'number') throw new InternalError(`an attribute should be a number, not ${String(value)}`);
+  if (typeof value !== 'number')
+    throw new InternalError(`an attribute should be a number, not ${String(value)}`);
   return value;
 }
 
@@ -77,15 +64,29 @@ function expandTarget(x: Shape, target: Shape, emitter: Emitter): string {
   return emitter.shape(target.map((dim, i) => (i >= extra && dim === x[i - extra] ? 1 : dim)));
 }
 
-function unsqueezed(emitter: Emitter, indices: Tensor): string {
-  return emitter.emit('Unsqueeze', [emitter.nameOf(indices), emitter.ints([indices.shape.length])]);
-}
-
-function zeros(dtype: DType, shape: Shape, emitter: Emitter): string {
-  const one = dtype === 'i64' ? new BigInt64Array(1) : dtype === 'f32' ? new Float32Array(1) : new Int32Array(1);
-  const as = isFloat(dtype) || dtype === 'i64' ? dtype : 'i32';
-  if (as !== dtype || dtype === 'f16') throw new InternalError(`scatterAdd has no kernel for ${dtype}`);
-  return emitter.emit('Expand', [emitter.constant(dtype, [], one), emitter.shape(shape)]);
+/**
+ * Indices […i] as ScatterElements takes them: one for every element of the updates, all axes but the first two of
+ * `updates` […i, …] flattened.
+ */
+function scatterAdd(node: Node, emitter: Emitter): void {
+  const [updates, indices] = node.inputs;
+  const [{ dtype, shape }] = node.outputs;
+  const count = sizeOf(indices.shape);
+  const width = sizeOf(shape.slice(1));
+  const column = emitter.emit('Reshape', [emitter.nameOf(indices), emitter.ints([-1, 1])]);
+  const flat = [count, width];
+  const places = emitter.emit('Expand', [column, emitter.shape([1, width])]);
+  const rows = emitter.emit('Reshape', [
+    emitter.nameOf(updates),
+    reshapeTarget(updates.shape, flat, emitter),
+  ]);
+  const zero = emitter.constant(dtype, [], allocate(dtype, 1));
+  const zeros = emitter.emit('Expand', [zero, emitter.shape([shape[0], width])]);
+  // ScatterND would be shorter, but its kernel adds in parallel without locks: equal indices lose updates.
+  const sum = emitter.emit('ScatterElements', [zeros, places, rows], {
+    attributes: { axis: { int: 0 }, reduction: { string: 'add' } },
+  });
+  emitter.define(node, 'Reshape', [sum, emitter.shape(shape)]);
 }
 
 export const LOWERINGS: Readonly<Record<PrimitiveName, Lowering>> = {
@@ -123,7 +124,17 @@ export const LOWERINGS: Readonly<Record<PrimitiveName, Lowering>> = {
   and: direct('And'),
   or: direct('Or'),
   not: direct('Not'),
-  where: direct('Where'),
+  where(node, emitter) {
+    const [condition, ...values] = node.inputs;
+    if (node.outputs[0].dtype !== 'bool') {
+      emitter.define(node, 'Where', emitter.namesOf(node.inputs));
+      return;
+    }
+    // ONNX Runtime's CPU provider chooses no booleans.
+    const bytes = emitter.namesOf(values).map((name) => emitter.emit('Cast', [name], castTo('u8')));
+    const chosen = emitter.emit('Where', [emitter.nameOf(condition), ...bytes]);
+    emitter.define(node, 'Cast', [chosen], castTo('bool'));
+  },
 
   reduceSum: reduction('ReduceSum'),
   reduceMean: reduction('ReduceMean'),
@@ -133,8 +144,7 @@ export const LOWERINGS: Readonly<Record<PrimitiveName, Lowering>> = {
     emitter.bind(node.outputs[0], emitter.nameOf(node.inputs[0]));
   },
   cast(node, emitter) {
-    const [{ dtype }] = node.outputs;
-    emitter.define(node, 'Cast', emitter.namesOf(node.inputs), { attributes: { to: { int: ONNX_TYPES[dtype] } } });
+    emitter.define(node, 'Cast', emitter.namesOf(node.inputs), castTo(node.outputs[0].dtype));
   },
 
   matmul: lowerMatmul,
@@ -178,12 +188,7 @@ export const LOWERINGS: Readonly<Record<PrimitiveName, Lowering>> = {
   gather(node, emitter) {
     emitter.define(node, 'Gather', emitter.namesOf(node.inputs), { attributes: { axis: { int: 0 } } });
   },
-  scatterAdd(node, emitter) {
-    const [updates, indices] = node.inputs;
-    const [{ dtype, shape }] = node.outputs;
-    const inputs = [zeros(dtype, shape, emitter), unsqueezed(emitter, indices), emitter.nameOf(updates)];
-    emitter.define(node, 'ScatterND', inputs, { attributes: { reduction: { string: 'add' } } });
-  },
+  scatterAdd,
 
   groupQueryAttention(node, emitter) {
     emitter.define(node, 'GroupQueryAttention', emitter.namesOf(node.inputs), {
@@ -195,4 +200,3 @@ export const LOWERINGS: Readonly<Record<PrimitiveName, Lowering>> = {
     });
   },
 };
-void through;

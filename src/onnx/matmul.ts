@@ -15,9 +15,7 @@ function operandOf(tensor: Tensor): Operand {
   if (node.op !== 'transpose') return { tensor, transposed: false };
   const permutation = numbers(node.attributes.permutation);
   const last = permutation.length - 1;
-  const swaps = permutation.every(
-    (axis, i) => axis === (i === last ? last - 1 : i === last - 1 ? last : i),
-  );
+  const swaps = permutation.every((axis, i) => axis === (i === last ? last - 1 : i === last - 1 ? last : i));
   return swaps ? { tensor: node.inputs[0], transposed: true } : { tensor, transposed: false };
 }
 

@@ -10,6 +10,7 @@ import {
   TensorProto_DataLocation,
   TensorProto_DataType,
   TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from 'onnx-buf';
@@ -130,9 +131,12 @@ export function valueInfoProto(name: string, dtype: DType, shape: Shape): ValueI
           elemType: ONNX_TYPES[dtype],
           shape: {
             dim: shape.map((dim) =>
-              typeof dim === 'number'
-                ? { value: { case: 'dimValue', value: BigInt(dim) } }
-                : { value: { case: 'dimParam', value: dim } },
+              create(TensorShapeProto_DimensionSchema, {
+                value:
+                  typeof dim === 'number'
+                    ? { case: 'dimValue', value: BigInt(dim) }
+                    : { case: 'dimParam', value: dim },
+              }),
             ),
           },
         },

@@ -41,7 +41,9 @@ const nameOf = ({ node }: Tensor): string => String(node.attributes.name);
 function checked(parameter: Tensor, data: Float32Array): Float32Array {
   const size = sizeOf(parameter.shape);
   if (data.length !== size) {
-    throw new InternalError(`the weight '${nameOf(parameter)}' has ${data.length} elements instead of ${size}`);
+    throw new InternalError(
+      `the weight '${nameOf(parameter)}' has ${data.length} elements instead of ${size}`,
+    );
   }
   return data;
 }

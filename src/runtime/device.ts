@@ -10,7 +10,9 @@ export type ExecutionProvider = (typeof EXECUTION_PROVIDERS)[number];
 /** The providers that the installed ONNX Runtime ships: `cpu` everywhere. */
 export function availableProviders(): ExecutionProvider[] {
   const shipped = listSupportedBackends().filter(({ bundled }) => bundled);
-  return EXECUTION_PROVIDERS.filter((name) => name === 'cpu' || shipped.some((backend) => backend.name === name));
+  return EXECUTION_PROVIDERS.filter(
+    (name) => name === 'cpu' || shipped.some((backend) => backend.name === name),
+  );
 }
 
 /** The provider of that name; a UserError with the list where it is unknown or not installed. */

@@ -16,7 +16,8 @@ function writeWeights(path: string, { weights, source }: ExternalWeights): void 
         throw new InternalError(`the weight '${name}' has ${data.byteLength} bytes instead of ${byteLength}`);
       const bytes = new Uint8Array(data.buffer, data.byteOffset, byteLength);
       // One call may write less than it is given (at most 2 GiB on Linux).
-      for (let done = 0; done < byteLength; ) done += writeSync(file, bytes, done, byteLength - done, offset + done);
+      for (let done = 0; done < byteLength; )
+        done += writeSync(file, bytes, done, byteLength - done, offset + done);
     }
   } finally {
     closeSync(file);

@@ -12,7 +12,14 @@ export interface HostTensor {
 
 /** A tensor of zeros. */
 export function hostTensor(dtype: DType, shape: readonly number[]): HostTensor {
-  return { dtype, shape, data: allocate(dtype, shape.reduce((product, dim) => product * dim, 1)) };
+  return {
+    dtype,
+    shape,
+    data: allocate(
+      dtype,
+      shape.reduce((product, dim) => product * dim, 1),
+    ),
+  };
 }
 
 const ORT_TYPES = {
@@ -48,6 +55,10 @@ export function fromOrt(name: string, tensor: OrtTensor): HostTensor {
   const expected = allocate(dtype, 0);
   if (data instanceof expected.constructor) return { dtype, shape: tensor.dims, data: data as TensorData };
   // A Node with Float16Array gives that; its bits are the same.
-  const halves = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / Uint16Array.BYTES_PER_ELEMENT);
+  const halves = new Uint16Array(
+    data.buffer,
+    data.byteOffset,
+    data.byteLength / Uint16Array.BYTES_PER_ELEMENT,
+  );
   return { dtype, shape: tensor.dims, data: halves };
 }

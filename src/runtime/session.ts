@@ -92,7 +92,9 @@ export class Session {
   private checkFeeds(feeds: HostTensors): SymbolSizes {
     for (const name of Object.keys(feeds)) {
       if (!this.inputs.some((input) => input.name === name))
-        throw new InternalError(`'${name}' is no input of this session; its inputs are ${this.inputNames.join(', ')}`);
+        throw new InternalError(
+          `'${name}' is no input of this session; its inputs are ${this.inputNames.join(', ')}`,
+        );
     }
     return bindSizes(
       this.inputs.map(({ name, dtype, shape: declared }) => {

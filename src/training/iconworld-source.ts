@@ -1,5 +1,5 @@
 /** @module IconWorld as a training stream: a mixture of tasks, with policies that grow longer over the run. */
-import { loadIcons } from '../iconworld/render.js';
+import { loadIcons } from '../iconworld/raster.js';
 import {
   captionSample,
   judgementSample,
