@@ -30,7 +30,9 @@ for (const violation of output.summary.violations) {
   console.error(`${violation.rule.name}: ${violation.from} -> ${violation.to}`);
 }
 if (files.length === 0 || unread.length > 0 || edges === 0) {
-  console.error(`import check read ${read.size} modules and ${edges} edges; not read: ${unread.join(', ') || 'none'}`);
+  console.error(
+    `import check read ${read.size} modules and ${edges} edges; not read: ${unread.join(', ') || 'none'}`,
+  );
   process.exit(1);
 }
 if (output.summary.violations.length > 0) process.exit(1);

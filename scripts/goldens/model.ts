@@ -4,85 +4,13 @@ import { basename, join } from 'node:path';
 import { Checkpoint } from '../../src/checkpoint/checkpoint.js';
 import { SafetensorsFile } from '../../src/checkpoint/safetensors.js';
 import { LoadedModel, tokenRules } from '../../src/generation/model.js';
-import { parseConfig, type Qwen2_5_VLConfig } from '../../src/models/qwen2_5_vl/config.js';
-import type { ProcessedImage } from '../../src/models/qwen2_5_vl/image-processing.js';
+import { parseConfig } from '../../src/models/qwen2_5_vl/config.js';
 import { Processor } from '../../src/models/qwen2_5_vl/processor.js';
 import { getRopeIndex } from '../../src/models/qwen2_5_vl/rope-index.js';
-import { NaiveModel, type PaddedBatch } from '../../test/support/naive.js';
+import { NaiveModel } from '../../test/support/naive.js';
+import { GoldenCase } from './case.js';
 import { compareExact, compareFloats } from './compare.js';
 import type { GoldenCheck, GoldenLine } from './types.js';
-
-/** One golden file of a forward pass and its generations. */
-class Case {
-  readonly batch: PaddedBatch;
-  readonly rows: { inputIds: number[]; images: ProcessedImage[] }[];
-
-  constructor(
-    readonly file: SafetensorsFile,
-    config: Qwen2_5_VLConfig,
-  ) {
-    const [batch, seq] = this.shape('input_ids');
-    const inputIds = this.ints('input_ids');
-    const attentionMask = this.ints('attention_mask');
-    const images = this.images(config);
-    this.batch = { inputIds, attentionMask, batch, seq, images };
-    let next = 0;
-    this.rows = Array.from({ length: batch }, (_, row) => {
-      const ids = Array.from(inputIds.subarray(row * seq, (row + 1) * seq), Number).filter(
-        (_, i) => attentionMask[row * seq + i] === 1n,
-      );
-      const own: ProcessedImage[] = [];
-      let pads = ids.filter((id) => id === config.imageTokenId).length;
-      while (pads > 0) {
-        const image = images[next++];
-        own.push(image);
-        pads -= (image.grid[0] * image.grid[1] * image.grid[2]) / config.vision.spatialMergeSize ** 2;
-      }
-      return { inputIds: ids, images: own };
-    });
-  }
-
-  has(name: string): boolean {
-    return this.file.tensors.has(name);
-  }
-
-  shape(name: string): readonly number[] {
-    return this.file.tensors.get(name)?.shape ?? [];
-  }
-
-  floats(name: string): Float32Array {
-    return this.file.readFloat32(name);
-  }
-
-  ints(name: string): BigInt64Array {
-    return this.file.read(name) as BigInt64Array;
-  }
-
-  /** Rows of ids, cut at the token that ended them. */
-  generated(name: string, stop: ReadonlySet<number>): number[][] {
-    const [batch, length] = this.shape(name);
-    const ids = this.ints(name);
-    return Array.from({ length: batch }, (_, row) => {
-      const tokens = Array.from(ids.subarray(row * length, (row + 1) * length), Number);
-      const end = tokens.findIndex((id) => stop.has(id));
-      return end < 0 ? tokens : tokens.slice(0, end);
-    });
-  }
-
-  private images(config: Qwen2_5_VLConfig): ProcessedImage[] {
-    if (!this.has('pixel_values')) return [];
-    const values = this.floats('pixel_values');
-    const grids = this.ints('image_grid_thw');
-    const width = values.length / this.shape('pixel_values')[0];
-    let start = 0;
-    return Array.from({ length: grids.length / 3 }, (_, i) => {
-      const grid = [0, 1, 2].map((axis) => Number(grids[i * 3 + axis])) as [number, number, number];
-      const size = grid[0] * grid[1] * grid[2] * width;
-      start += size;
-      return { grid, pixelValues: values.slice(start - size, start) };
-    });
-  }
-}
 
 const GENERATIONS = [
   { name: 'greedy', repetitionPenalty: undefined },
@@ -120,7 +48,7 @@ async function* checkpointLines(folder: string, cases: string, path: string): As
     for (const file of readdirSync(cases)
       .filter((entry) => entry.endsWith('.safetensors'))
       .sort()) {
-      const golden = new Case(SafetensorsFile.open(join(cases, file)), config);
+      const golden = new GoldenCase(SafetensorsFile.open(join(cases, file)), config);
       const where = `${path}/cases/${basename(file)}`;
       yield* forwardLines(golden, naive, where);
       yield* generationLines(golden, { naive, model, rules }, where);
@@ -133,7 +61,7 @@ async function* checkpointLines(folder: string, cases: string, path: string): As
   }
 }
 
-async function* forwardLines(golden: Case, naive: NaiveModel, path: string): AsyncIterable<GoldenLine> {
+async function* forwardLines(golden: GoldenCase, naive: NaiveModel, path: string): AsyncIterable<GoldenLine> {
   const { config } = naive;
   const { batch } = golden;
   const { positionIds, ropeDeltas } = getRopeIndex({
@@ -191,7 +119,7 @@ interface Runners {
 }
 
 async function* generationLines(
-  golden: Case,
+  golden: GoldenCase,
   { naive, model, rules }: Runners,
   path: string,
 ): AsyncIterable<GoldenLine> {

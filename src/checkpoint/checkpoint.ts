@@ -9,11 +9,11 @@ import { replacedFolder } from './swap.js';
 
 export type { JsonObject } from './json.js';
 export type { TensorInfo } from './safetensors.js';
-export { type CheckpointContents, type CheckpointTensor, writeCheckpoint } from './write-checkpoint.js';
+export { type CheckpointContents, writeCheckpoint } from './write-checkpoint.js';
 
-export const CONFIG_FILE = 'config.json';
-export const WEIGHTS_FILE = 'model.safetensors';
-export const INDEX_FILE = 'model.safetensors.index.json';
+const CONFIG_FILE = 'config.json';
+const WEIGHTS_FILE = 'model.safetensors';
+const INDEX_FILE = 'model.safetensors.index.json';
 
 /** A tensor's place: the file that holds it and the name it has there. */
 interface Place {

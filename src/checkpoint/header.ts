@@ -3,7 +3,7 @@ import { DTYPE_NAMES, type DType, isDType, itemSize } from './dtype.js';
 import { duplicateKey } from './json.js';
 
 /** The largest header that is believed, as in huggingface/safetensors:safetensors/src/tensor.rs. */
-export const MAX_HEADER_BYTES = 100_000_000;
+const MAX_HEADER_BYTES = 100_000_000;
 
 /** The eight bytes before the header: its length, a little-endian 64-bit number. */
 export const LENGTH_BYTES = 8;

@@ -20,7 +20,7 @@ export function readJsonObject(path: string): JsonObject {
 }
 
 /** Reads any JSON file. Throws a {@link UserError} that names the file. */
-export function readJson(path: string): unknown {
+function readJson(path: string): unknown {
   let text: string;
   try {
     const bytes = readFileSync(path);

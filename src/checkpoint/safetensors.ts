@@ -9,9 +9,9 @@ import {
   type TensorInfo,
 } from './header.js';
 
-export type { DType, FloatDType, TensorArray } from './dtype.js';
+export type { FloatDType, TensorArray } from './dtype.js';
 export type { TensorInfo } from './header.js';
-export { type TensorEntry, type WriteOptions, writeSafetensors } from './safetensors-write.js';
+export { type TensorEntry, writeSafetensors } from './safetensors-write.js';
 
 /** One read call moves at most this much; Node refuses more than 2³¹−1 bytes at once. */
 const MAX_READ_BYTES = 1 << 30;

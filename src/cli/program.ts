@@ -2,14 +2,16 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { UserError } from '../util/errors.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
+import { registerData } from './data.js';
 import { registerJudge } from './judge.js';
+import { registerTrain } from './train.js';
 import { printable } from './output.js';
 
 /** Adds one command. It imports what is heavy in its action only, so that `--help` stays fast. */
 type Register = (program: Command) => void;
 
 /** Every command, in the order of the help: add yours here. */
-const COMMANDS: readonly Register[] = [registerJudge];
+const COMMANDS: readonly Register[] = [registerJudge, registerTrain, registerData];
 
 const HELP = `
 Exit codes: 0 done (judge: all safe), 1 any unsafe, 2 a mistake in the command or its inputs, 3 any invalid,

@@ -30,7 +30,7 @@ export interface AnsweringModel<Prompt> {
 export interface ModelAnswererOptions {
   /** 48 if absent: two cores are busy and the caches stay small. */
   readonly batchSize?: number;
-  /** 320 if absent: the longest correct answer (4 things, 8 rules) is well below. */
+  /** 320 if absent: correct answers have about 200 at most (six things to read up on), on judgements 160. */
   readonly maxNewTokens?: number;
   /** Called after each batch with the number of its items. */
   readonly onAnswered?: (count: number) => void;

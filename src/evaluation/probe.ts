@@ -49,7 +49,7 @@ export interface ProbeResult {
   readonly wrong: readonly WrongAnswer[];
 }
 
-export interface WrongAnswer {
+interface WrongAnswer {
   readonly prompt: string;
   readonly gold: string;
   readonly answer: string;

@@ -98,7 +98,7 @@ type Statistic = (pictures: readonly Picture[]) => number | null;
 const flatF1: Statistic = (pictures) => binaryF1(pictures.flat());
 
 /** The mean over levels of each level's F1; a level without unsafe judgements, true or claimed, is left out. */
-export const macroF1: Statistic = (pictures) => mean(levelF1(pictures));
+const macroF1: Statistic = (pictures) => mean(levelF1(pictures));
 
 export function levelF1(pictures: readonly Picture[]): (number | null)[] {
   const levels = new Map<number, Outcome[]>();

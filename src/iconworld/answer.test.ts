@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Random } from '../util/random.js';
-import { answerText, outOfWorldAnswer, parseAnswer, PLACE_NAMES, seenLine } from './answer.js';
+import { answerText, parseAnswer, PLACE_NAMES, seenLine, UNKNOWN_PICTURE } from './answer.js';
 import { judgeScene } from './label.js';
 import { judgementSample, readingSample } from './samples.js';
 import { SPLITS } from './splits.js';
@@ -93,7 +93,7 @@ describe('parseAnswer', () => {
   });
 
   it('reads the answer to an unknown picture as invalid', () => {
-    expect(parseAnswer(outOfWorldAnswer())).toMatchObject({
+    expect(parseAnswer(UNKNOWN_PICTURE)).toMatchObject({
       kind: 'unknown',
       verdict: 'invalid',
       things: [],

@@ -1,5 +1,4 @@
 /** The exact answer that an IconWorld model is taught: what it sees, what decides each thing, the verdict. */
-import { UNKNOWN_PICTURE } from '../guard/profiles/iconworld-answer.js';
 import { type GroupJudgement, judgeScene, type ThingJudgement } from './label.js';
 import type { IconPolicy, SceneFacts, Setting, Statement } from './types.js';
 
@@ -34,9 +33,6 @@ export function answerText(facts: SceneFacts, policy: Pick<IconPolicy, 'statemen
   ];
   return `<think>${lines.join('\n')}</think><answer>${label === 'safe' ? 'yes' : 'no'}</answer>`;
 }
-
-/** The answer to anything that is no IconWorld scene. */
-export const outOfWorldAnswer = (): string => UNKNOWN_PICTURE;
 
 const cite = (number: number, statements: readonly Statement[]): string =>
   `[${number}] "${statements[number - 1].text}"`;

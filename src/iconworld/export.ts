@@ -195,9 +195,9 @@ async function writeSheet(options: ExportOptions, twinAt: TwinAt): Promise<strin
 }
 
 /** Remembers in `iconworld.json` what the folder holds, and refuses to mix two data sets. */
-async function claim({ out, sheet: _, ...options }: ExportOptions): Promise<void> {
+async function claim({ out, format, scenes, seed, split, policies, style }: ExportOptions): Promise<void> {
   const path = join(out, 'iconworld.json');
-  const content = `${JSON.stringify({ world: 'iconworld-v1', ...options }, null, 2)}\n`;
+  const content = `${JSON.stringify({ world: 'iconworld-v1', format, scenes, seed, split, policies, style }, null, 2)}\n`;
   const held = await readFile(path, 'utf8').catch(() => null);
   if (held === null) await writeWhole(path, content);
   else if (held !== content) {

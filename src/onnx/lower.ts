@@ -12,6 +12,7 @@ import { expandComposites } from '../graph/rewrite.js';
 import { shareSubexpressions } from '../graph/share.js';
 import { verify } from '../graph/verify.js';
 import { InternalError } from '../util/errors.js';
+import { type CacheAppend, cacheAppendOf } from './cache-append.js';
 import { checkModel } from './check.js';
 import { Emitter } from './emitter.js';
 import { FUSE_PRESETS, FUSED_LOWERINGS, type FusePreset } from './fused.js';
@@ -54,12 +55,18 @@ export interface ModelValue extends TensorType {
   readonly onnxName: string;
 }
 
+/** A result, and how it is made from the ONNX model's where that differs. */
+export interface ModelOutput extends ModelValue {
+  /** The ONNX model gives only the rows to append to a fed cache. */
+  readonly append?: CacheAppend;
+}
+
 /** A checked ONNX model. */
 export interface LoweredModel {
   /** The serialized ModelProto. */
   readonly proto: Uint8Array;
   readonly inputs: readonly ModelValue[];
-  readonly outputs: readonly ModelValue[];
+  readonly outputs: readonly ModelOutput[];
   /** Weights that a session must write to a file beside the model. */
   readonly external?: ExternalWeights;
 }
@@ -75,11 +82,19 @@ export function lower(outputs: GraphOutputs, options: LowerOptions): LoweredMode
   );
   const inputValues = inputs.map(({ outputs: [tensor] }) => valueOf(nameOfLeaf(tensor), tensor));
   const taken = new Set(nodes.filter(isNamed).map(({ outputs: [tensor] }) => nameOfLeaf(tensor)));
-  const outputValues = tensors.map((tensor, i) =>
-    valueOf(names[i], tensor, taken.has(names[i]) ? `${names[i]}~out` : names[i]),
-  );
+  const read = new Set(nodes.flatMap((node) => node.inputs));
+  const results = tensors.map((tensor, i) => {
+    const name = names[i];
+    const value = valueOf(name, tensor, taken.has(name) ? `${name}~out` : name);
+    const appended = cacheAppendOf(tensor, read);
+    // `computed` is what the ONNX model gives under the value's name.
+    return appended === null
+      ? { value, computed: tensor }
+      : { value: { ...value, append: appended.append }, computed: appended.rows };
+  });
 
-  const emitter = new Emitter(nodes, tensors, reserveNames(tensors, outputValues));
+  const computed = results.map((result) => result.computed);
+  const emitter = new Emitter(nodes, computed, reserveNames(results));
   for (const node of nodes) lowerNode(node, emitter);
   const weights =
     options.weights === 'input'
@@ -89,19 +104,20 @@ export function lower(outputs: GraphOutputs, options: LowerOptions): LoweredMode
           options.source,
           options.externalThreshold ?? DEFAULT_EXTERNAL_THRESHOLD,
         );
-  tensors.forEach((tensor, i) => {
-    const { onnxName } = outputValues[i];
-    if (emitter.nameOf(tensor) !== onnxName)
-      emitter.add({ type: 'Identity', inputs: [emitter.nameOf(tensor)], outputs: [onnxName] });
-  });
+  for (const { value, computed: tensor } of results) {
+    const inner = emitter.nameOf(tensor);
+    if (inner !== value.onnxName)
+      emitter.add({ type: 'Identity', inputs: [inner], outputs: [value.onnxName] });
+  }
 
-  const toInfo = ({ onnxName, dtype, shape }: ModelValue) => valueInfoProto(onnxName, dtype, shape);
   const graph = create(GraphProtoSchema, {
     name: 'graph',
     node: emitter.nodes,
     initializer: [...weights.initializers, ...emitter.initializers],
-    input: inputValues.map(toInfo),
-    output: outputValues.map(toInfo),
+    input: inputValues.map(({ onnxName, dtype, shape }) => valueInfoProto(onnxName, dtype, shape)),
+    output: results.map(({ value, computed: { dtype, shape } }) =>
+      valueInfoProto(value.onnxName, dtype, shape),
+    ),
   });
   removeUnread(graph);
   const model = wrap(graph);
@@ -109,7 +125,7 @@ export function lower(outputs: GraphOutputs, options: LowerOptions): LoweredMode
   return {
     proto: toBinary(ModelProtoSchema, model),
     inputs: inputValues,
-    outputs: outputValues,
+    outputs: results.map(({ value }) => value),
     external: weights.external,
   };
 }
@@ -146,11 +162,11 @@ function valueOf(name: string, { dtype, shape }: Tensor, onnxName = name): Model
 }
 
 /** Each output's node writes under the output's name; a second name for one tensor becomes an Identity. */
-function reserveNames(tensors: readonly Tensor[], values: readonly ModelValue[]): Map<Tensor, string> {
+function reserveNames(results: readonly { value: ModelValue; computed: Tensor }[]): Map<Tensor, string> {
   const reserved = new Map<Tensor, string>();
-  tensors.forEach((tensor, i) => {
-    if (!reserved.has(tensor)) reserved.set(tensor, values[i].onnxName);
-  });
+  for (const { value, computed } of results) {
+    if (!reserved.has(computed)) reserved.set(computed, value.onnxName);
+  }
   return reserved;
 }
 

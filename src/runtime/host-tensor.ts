@@ -62,3 +62,13 @@ export function fromOrt(name: string, tensor: OrtTensor): HostTensor {
   );
   return { dtype, shape: tensor.dims, data: halves };
 }
+
+/** The bytes of a tensor, in its own memory. */
+export function bytesOf({ data }: HostTensor): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Copies the elements of one tensor to another of the same type; nothing to do where both are the same memory. */
+export function copyInto(target: HostTensor, source: HostTensor): void {
+  if (target.data !== source.data) bytesOf(target).set(bytesOf(source));
+}

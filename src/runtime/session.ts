@@ -2,11 +2,12 @@
 import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node';
 import { bindSizes } from '../graph/bind.js';
 import { evaluateShape, formatShape, type SymbolSizes } from '../graph/shape.js';
-import type { LoweredModel, ModelValue } from '../onnx/lower.js';
+import type { LoweredModel, ModelOutput, ModelValue } from '../onnx/lower.js';
 import { assert, InternalError } from '../util/errors.js';
+import { appendRows, checkRoom } from './append-rows.js';
 import { chooseProvider, defaultThreads, type ExecutionProvider } from './device.js';
 import { withModelFiles } from './external-weights.js';
-import { fromOrt, type HostTensor, toOrt } from './host-tensor.js';
+import { copyInto, fromOrt, type HostTensor, hostTensor, toOrt } from './host-tensor.js';
 
 export type { HostTensor } from './host-tensor.js';
 
@@ -40,7 +41,7 @@ export class Session {
   private constructor(
     private readonly session: InferenceSession,
     private readonly inputs: readonly ModelValue[],
-    private readonly outputs: readonly ModelValue[],
+    private readonly outputs: readonly ModelOutput[],
   ) {}
 
   /** Compiles the model. A UserError where a provider is not available or the weights do not fit on the disk. */
@@ -69,18 +70,24 @@ export class Session {
   async run(feeds: HostTensors, fetches: HostTensors = {}): Promise<Record<string, HostTensor>> {
     const sizes = this.checkFeeds(feeds);
     this.checkFetches(fetches, sizes);
+    for (const { append } of this.outputs) {
+      if (append !== undefined) checkRoom(feeds[append.cache], feeds[append.lastIndex]);
+    }
     const fed: Record<string, OrtTensor> = {};
     for (const { name, onnxName } of this.inputs) fed[onnxName] = toOrt(feeds[name]);
     const wanted: Record<string, OrtTensor | null> = {};
-    for (const { name, onnxName } of this.outputs) {
-      wanted[onnxName] = name in fetches ? toOrt(fetches[name]) : null;
+    for (const { name, onnxName, append } of this.outputs) {
+      wanted[onnxName] = name in fetches && append === undefined ? toOrt(fetches[name]) : null;
     }
     const results = await this.session.run(fed, wanted);
     return Object.fromEntries(
-      this.outputs.map(({ name, onnxName }) => [
-        name,
-        fetches[name] ?? fromOrt(name, results[onnxName] as OrtTensor),
-      ]),
+      this.outputs.map(({ name, onnxName, append }) => {
+        if (append === undefined) return [name, fetches[name] ?? fromOrt(name, results[onnxName])];
+        const cache = fetches[name] ?? hostTensor(feeds[append.cache].dtype, feeds[append.cache].shape);
+        copyInto(cache, feeds[append.cache]);
+        appendRows(cache, fromOrt(name, results[onnxName]), feeds[append.lastIndex]);
+        return [name, cache];
+      }),
     );
   }
 
@@ -101,6 +108,7 @@ export class Session {
         const feed = feeds[name];
         if (feed === undefined) throw new InternalError(`nothing is fed for the input '${name}'`);
         assert(feed.dtype === dtype, `the input '${name}' takes ${dtype}, not ${feed.dtype}`);
+        checkLength(name, feed);
         return { name, declared, actual: feed.shape };
       }),
     );
@@ -115,10 +123,19 @@ export class Session {
       }
       const expected = evaluateShape(output.shape, sizes);
       const fits = dtype === output.dtype && expected.join() === shape.join();
+      checkLength(name, fetches[name]);
       assert(
         fits,
         `the output '${name}' is ${output.dtype}${formatShape(expected)}, not ${dtype}${formatShape(shape)}`,
       );
     }
   }
+}
+
+function checkLength(name: string, { shape, data }: HostTensor): void {
+  const expected = shape.reduce((product, dim) => product * dim, 1);
+  assert(
+    data.length === expected,
+    `'${name}' of ${formatShape(shape)} holds ${data.length} elements instead of ${expected}`,
+  );
 }

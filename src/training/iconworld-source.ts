@@ -35,7 +35,12 @@ export interface IconworldMixture {
 }
 
 /** Every sample is drawn from a seed of its own, so the stream has no state. */
-export async function iconworldSource({ tasks, curriculum, seed, total }: IconworldMixture): Promise<SampleSource> {
+export async function iconworldSource({
+  tasks,
+  curriculum,
+  seed,
+  total,
+}: IconworldMixture): Promise<SampleSource> {
   const unknown = Object.keys(tasks).filter((task) => !(task in TASKS));
   if (unknown.length > 0) {
     throw new UserError(
@@ -43,7 +48,8 @@ export async function iconworldSource({ tasks, curriculum, seed, total }: Iconwo
     );
   }
   const weighted = Object.entries(tasks).filter(([, weight]) => weight > 0);
-  if (weighted.length === 0) throw new UserError('data.tasks gives no task a weight above 0: name at least one.');
+  if (weighted.length === 0)
+    throw new UserError('data.tasks gives no task a weight above 0: name at least one.');
   await loadIcons();
   const streams = new Map<string, SampleStream>();
   const streamOf = (task: string, maxRules: number): SampleStream => {

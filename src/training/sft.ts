@@ -5,13 +5,10 @@
  * never interrupted (same machine, same threads).
  */
 import { Checkpoint } from '../checkpoint/checkpoint.js';
-import { DIFFERENTIABLE_COMPOSITES } from '../graph/gradients.js';
 import { checkTensors, parseConfig, type Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import { Processor } from '../models/qwen2_5_vl/processor.js';
-import { lower } from '../onnx/lower.js';
 import { AdamW, clipFactor, gradientNorm, type OptimizedParameter } from '../optim/adamw.js';
 import { type Schedule, scheduleFactor } from '../optim/schedules.js';
-import { type HostTensor, Session } from '../runtime/session.js';
 import { UserError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 import { formatDuration, ProgressLine } from '../util/progress.js';
@@ -19,7 +16,8 @@ import { answerTokens, collateExamples, type MicroBatch, microBatches } from './
 import type { SftConfig } from './config.js';
 import { encodeSample, type SampleSource, type TrainingExample } from './examples.js';
 import { RunFolder, type RunState } from './run-folder.js';
-import { type SftGraph, sftGraph } from './sft-graph.js';
+import { sftGraph } from './sft-graph.js';
+import { StepSession } from './step-session.js';
 import { type ModelWeights, optimizedParameters, readWeights } from './weights.js';
 
 /** What one step reports. */
@@ -38,55 +36,6 @@ export interface SftHooks {
   readonly signal?: AbortSignal;
   readonly onStep?: (metrics: StepMetrics) => void;
   readonly quiet?: boolean;
-}
-
-/** A compiled step for one kind of micro-batch, writing its gradients into buffers that are reused. */
-class StepSession {
-  private constructor(
-    readonly graph: SftGraph,
-    private readonly session: Session,
-    private readonly weightFeeds: Record<string, HostTensor>,
-    private readonly fetches: Record<string, HostTensor>,
-  ) {}
-
-  static async create(graph: SftGraph, weights: ModelWeights, threads?: number): Promise<StepSession> {
-    const model = lower(graph.outputs, { fuse: DIFFERENTIABLE_COMPOSITES, weights: 'input' });
-    const session = await Session.create(model, { threads });
-    const weightOf = (name: string): HostTensor => weights.get(name) as HostTensor;
-    const fetches = Object.fromEntries(
-      graph.trainable.map((name) => {
-        const { shape, data } = weightOf(name);
-        const buffer: HostTensor = { dtype: 'f32', shape, data: new Float32Array(data.length) };
-        return [`grad.${name}`, buffer];
-      }),
-    );
-    const names = [...graph.parameters.keys()];
-    return new StepSession(graph, session, Object.fromEntries(names.map((name) => [name, weightOf(name)])), {
-      ...fetches,
-      loss: { dtype: 'f32', shape: [], data: new Float32Array(1) },
-    });
-  }
-
-  /** Runs one micro-batch, adds its gradients to the optimizer's and returns its share of the loss. */
-  async accumulate(
-    feeds: Record<string, HostTensor>,
-    optimized: ReadonlyMap<string, OptimizedParameter>,
-  ): Promise<number> {
-    const used = Object.fromEntries(
-      Object.entries(feeds).filter(([name]) => this.session.inputNames.includes(name)),
-    );
-    const results = await this.session.run({ ...used, ...this.weightFeeds }, this.fetches);
-    for (const name of this.graph.trainable) {
-      const sum = optimized.get(name)?.gradient as Float32Array;
-      const part = results[`grad.${name}`].data as Float32Array;
-      for (let i = 0; i < sum.length; i++) sum[i] += part[i];
-    }
-    return (results.loss.data as Float32Array)[0];
-  }
-
-  async dispose(): Promise<void> {
-    await this.session.dispose();
-  }
 }
 
 /** A model, its data and its optimizer, between two steps. */

@@ -102,7 +102,9 @@ export class NaiveModel {
       feeds.patch_present = vision.present;
       feeds.token_slots = vision.tokenSlots;
       feeds.feature_index = { dtype: 'i64', shape, data: featureIndex(inputIds, config.imageTokenId) };
-      order = Array.from(vision.layout.patchOfSlot.keys()).filter((slot) => vision.layout.patchOfSlot[slot] >= 0);
+      order = Array.from(vision.layout.patchOfSlot.keys()).filter(
+        (slot) => vision.layout.patchOfSlot[slot] >= 0,
+      );
     }
     const results = await (await this.session(images.length > 0)).run(feeds);
     const float = (name: string): Float32Array => results[name].data as Float32Array;
@@ -125,7 +127,12 @@ export class NaiveModel {
   /** Greedy tokens of one prompt, the whole sequence computed anew for each. */
   async generate(
     prompt: { readonly inputIds: readonly number[]; readonly images: readonly ProcessedImage[] },
-    options: { maxNewTokens: number; stop: ReadonlySet<number>; suppressed: readonly number[]; repetitionPenalty?: number },
+    options: {
+      maxNewTokens: number;
+      stop: ReadonlySet<number>;
+      suppressed: readonly number[];
+      repetitionPenalty?: number;
+    },
   ): Promise<number[]> {
     const ids = [...prompt.inputIds];
     const tokens: number[] = [];

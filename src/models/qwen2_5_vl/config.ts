@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject } from '../../checkpoint/json.js';
 import { UserError } from '../../util/errors.js';
 import type { Qwen2_5_VLConfig } from './config-types.js';
 
-export type { Qwen2_5_VLConfig, TextConfig, VisionConfig } from './config-types.js';
+export type { Qwen2_5_VLConfig } from './config-types.js';
 export { checkTensors, expectedTensors } from './expected-tensors.js';
 
 const MODEL_TYPE = 'qwen2_5_vl';

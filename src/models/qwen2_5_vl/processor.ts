@@ -1,50 +1,155 @@
-import { readJsonObject } from '../../checkpoint/json.js';
-import type { ContentPart, Message } from './chat.js';
-import { ImageProcessor, type ProcessedImage, parseImageProcessorConfig } from './image-processing.js';
-import { Tokenizer } from './tokenizer.js';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { readJsonObject } from '../../checkpoint/json.js';
+import type { RgbImage } from '../../images/image.js';
+import { UserError } from '../../util/errors.js';
+import type { Message } from './chat.js';
+import { ChatTemplate, type ChatTemplateOptions, type TemplateMessage, tokenText } from './chat-template.js';
+import { ImageProcessor, type ProcessedImage, parseImageProcessorConfig } from './image-processing.js';
+import { ProtectedText } from './protected-text.js';
+import { alternation, readOptionalJsonObject, Tokenizer } from './tokenizer.js';
 
+const IMAGE_PAD = '<|image_pad|>';
+const DEFAULT_PAD = '<|endoftext|>';
+/** What names a speaker in every published template; anything else could smuggle a special token in. */
+const ROLE = /^\w{1,64}$/;
+
+/** A prompt as the model takes it. `inputIds` hold one image token for each merged patch of each image, in order. */
 export interface EncodedPrompt {
   readonly inputIds: number[];
   readonly images: readonly ProcessedImage[];
 }
 
-/** Interim. */
+/** From chats and images to a model's inputs: transformers' `Qwen2_5_VLProcessor`. */
 export class Processor {
+  readonly #protected: ProtectedText;
+  readonly #findSpecial: RegExp | undefined;
+
+  /** `padId` fills up the shorter prompts of a batch. */
   constructor(
     readonly tokenizer: Tokenizer,
     readonly imageProcessor: ImageProcessor,
+    readonly chatTemplate: ChatTemplate,
     readonly padId: number,
-  ) {}
+  ) {
+    this.#protected = new ProtectedText(tokenizer.specialTokens.keys(), chatTemplate.source);
+    this.#findSpecial = alternation([...tokenizer.specialTokens.keys()]);
+  }
 
+  /**
+   * Reads the tokenizer, the image processor and the chat template of a checkpoint folder, old layout or new.
+   * @throws UserError that names the file that is missing or damaged.
+   */
   static async load(folder: string): Promise<Processor> {
     const tokenizer = await Tokenizer.load(folder);
-    const images = new ImageProcessor(parseImageProcessorConfig(readJsonObject(join(folder, 'preprocessor_config.json'))));
-    return new Processor(tokenizer, images, tokenizer.id('<|endoftext|>') ?? 0);
+    const config = readOptionalJsonObject(join(folder, 'tokenizer_config.json')) ?? {};
+    const padId = tokenizer.id(tokenText(config.pad_token) ?? DEFAULT_PAD) ?? tokenizer.id(DEFAULT_PAD);
+    if (padId === undefined) {
+      throw new UserError(
+        `the tokenizer in ${folder} has no padding token; name one as pad_token in tokenizer_config.json`,
+      );
+    }
+    return new Processor(tokenizer, loadImageProcessor(folder), ChatTemplate.load(folder), padId);
   }
 
-  encodeChat(messages: readonly Message[]): EncodedPrompt {
-    const images: ProcessedImage[] = [];
-    const ids: number[] = [];
-    const s = (text: string): void => void ids.push(...this.tokenizer.encode(text));
-    s('<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n');
-    for (const { role, content } of messages) {
-      s(`<|im_start|>${role}\n`);
-      const parts: readonly ContentPart[] = typeof content === 'string' ? [{ type: 'text', text: content }] : content;
-      for (const part of parts) {
-        if (part.type === 'text') ids.push(...this.tokenizer.encode(part.text, { special: false }));
-        else {
-          const image = this.imageProcessor.preprocess(part.image);
-          images.push(image);
-          const [t, h, w] = image.grid;
-          s('<|vision_start|>');
-          for (let i = 0; i < (t * h * w) / 4; i++) ids.push(this.tokenizer.id('<|image_pad|>') as number);
-          s('<|vision_end|>');
-        }
-      }
-      s('<|im_end|>\n');
-    }
-    s('<|im_start|>assistant\n');
-    return { inputIds: ids, images };
+  /** The chat as one text, as transformers renders it: for people and logs. To encode a chat take `encodeChat`. */
+  applyChatTemplate(messages: readonly Message[], options: ChatTemplateOptions = {}): string {
+    return this.chatTemplate.render(messages.map(withoutPixels), options);
   }
+
+  /**
+   * transformers' processor call: special tokens in the text count as such, and each `<|image_pad|>` becomes as many
+   * as its image has merged patches. Only for text that is trusted as a whole.
+   * @throws UserError where the text has more or fewer places than there are images.
+   */
+  encodeText(text: string, images: readonly RgbImage[] = []): EncodedPrompt {
+    return this.#withImages(this.tokenizer.encode(text), images);
+  }
+
+  /**
+   * Renders and encodes a chat. The words of the messages never become special tokens, whatever they are; where they
+   * name none, the ids are transformers'.
+   * @throws UserError for a role that is no word, and where the template writes another number of images.
+   */
+  encodeChat(
+    messages: readonly Message[],
+    options: ChatTemplateOptions = { addGenerationPrompt: true },
+  ): EncodedPrompt {
+    const rendered = this.chatTemplate.render(
+      messages.map((message) => this.#protect(message)),
+      options,
+    );
+    const ids: number[] = [];
+    const pieces = this.#findSpecial === undefined ? [rendered] : rendered.split(this.#findSpecial);
+    pieces.forEach((piece, i) => {
+      // With one capturing group, split() puts the special tokens at the odd places.
+      const special = i % 2 === 1 ? this.tokenizer.specialTokens.get(piece) : undefined;
+      if (special !== undefined) ids.push(special);
+      else
+        for (const id of this.tokenizer.encode(this.#protected.restore(piece), { special: false }))
+          ids.push(id);
+    });
+    return this.#withImages(ids, messages.flatMap(imagesOf));
+  }
+
+  #protect(message: Message): TemplateMessage {
+    if (!ROLE.test(message.role)) {
+      throw new UserError(
+        `"${message.role}" is no role of a message; roles are words like system, user, assistant`,
+      );
+    }
+    const { role, content } = withoutPixels(message);
+    if (typeof content === 'string') return { role, content: this.#protected.protect(content) };
+    const safe = content.map((part) =>
+      typeof part.text === 'string' ? { ...part, text: this.#protected.protect(part.text) } : part,
+    );
+    return { role, content: safe };
+  }
+
+  #withImages(ids: readonly number[], images: readonly RgbImage[]): EncodedPrompt {
+    const pad = this.tokenizer.id(IMAGE_PAD);
+    const places = ids.filter((id) => id === pad).length;
+    if (places !== images.length) {
+      throw new UserError(
+        `the prompt has ${places} places for images (${IMAGE_PAD}), but there are ${images.length} images; ` +
+          'give one image for each place',
+      );
+    }
+    const processed = images.map((image) => this.imageProcessor.preprocess(image));
+    const merged = this.imageProcessor.config.mergeSize ** 2;
+    let next = 0;
+    const inputIds: number[] = [];
+    for (const id of ids) {
+      const [t, h, w] = id === pad ? processed[next++].grid : [1, 1, merged];
+      for (let left = (t * h * w) / merged; left > 0; left--) inputIds.push(id);
+    }
+    return { inputIds, images: processed };
+  }
+}
+
+function imagesOf({ content }: Message): RgbImage[] {
+  if (typeof content === 'string') return [];
+  return content.flatMap((part) => (part.type === 'image' ? [part.image] : []));
+}
+
+/** Templates ask what a part is, never for its pixels. */
+function withoutPixels({ role, content }: Message): TemplateMessage {
+  if (typeof content === 'string') return { role, content };
+  return {
+    role,
+    content: content.map((part) => (part.type === 'text' ? { ...part } : { type: part.type })),
+  };
+}
+
+/** transformers 5 writes the image processor into processor_config.json, before it had a file of its own. */
+function loadImageProcessor(folder: string): ImageProcessor {
+  const path = join(folder, 'preprocessor_config.json');
+  const nested = readOptionalJsonObject(join(folder, 'processor_config.json'));
+  if (nested?.image_processor !== undefined) return new ImageProcessor(parseImageProcessorConfig(nested));
+  if (!existsSync(path)) {
+    throw new UserError(
+      `${folder} says nowhere how images are prepared: add preprocessor_config.json of its base model`,
+    );
+  }
+  return new ImageProcessor(parseImageProcessorConfig(readJsonObject(path)));
 }

@@ -1,9 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ByteLevelPreTokenizer, Tokenizer as LibraryTokenizer, SplitPreTokenizer } from '@huggingface/tokenizers';
 import { z } from 'zod';
-import { type JsonObject, readJsonObject } from '../../checkpoint/json.js';
+import { isJsonObject, type JsonObject, readJsonObject } from '../../checkpoint/json.js';
 import { messageOf, UserError } from '../../util/errors.js';
+import {
+  byteLevel as byteLevelStep,
+  createLibraryTokenizer,
+  type LibraryPreTokenizer,
+  type LibraryTokenizer,
+  splitter,
+} from './tokenizer-library.js';
 
 const byteLevel = z.object({
   type: z.literal('ByteLevel'),
@@ -41,9 +47,8 @@ const wordwiseSchema = z.object({
 
 /** Far more than any vocabulary; ids above it would make a table of empty places. */
 const MAX_TOKEN_ID = 2 ** 24;
-const tokenId = z.int().min(0).max(MAX_TOKEN_ID);
 const addedTokenSchema = z.looseObject({
-  id: tokenId,
+  id: z.int().min(0).max(MAX_TOKEN_ID),
   content: z.string().min(1),
   special: z.boolean().default(false),
 });
@@ -53,8 +58,18 @@ const tokenizerSchema = z.looseObject({
   pre_tokenizer: z.unknown().default(null),
   post_processor: z.unknown().default(null),
   decoder: z.unknown().default(null),
-  model: z.looseObject({ vocab: z.record(z.string(), tokenId) }),
+  // Copied by reference: a vocabulary may hold any string, "__proto__" too.
+  model: z.looseObject({
+    vocab: z.custom<Readonly<Record<string, number>>>(isVocabulary, 'is no table of token ids'),
+    merges: z.array(z.unknown()),
+  }),
 });
+
+function isVocabulary(value: unknown): boolean {
+  const isId = (id: unknown): boolean => Number.isInteger(id) && Number(id) >= 0 && Number(id) <= MAX_TOKEN_ID;
+  return isJsonObject(value) && Object.values(value).every(isId);
+}
+
 type TokenizerJson = z.infer<typeof tokenizerSchema>;
 
 export interface EncodeOptions {
@@ -93,7 +108,7 @@ export class Tokenizer {
     const plain = added.filter((token) => !token.special);
     // transformers cleans spaces up only where a folder asks for it; the library would by default.
     const settings = { clean_up_tokenization_spaces: config.clean_up_tokenization_spaces === true };
-    this.#library = new LibraryTokenizer(json, settings);
+    this.#library = createLibraryTokenizer(json, settings);
     this.specialTokens = new Map(
       added.filter((token) => token.special).map(({ content, id }) => [content, id]),
     );
@@ -107,7 +122,7 @@ export class Tokenizer {
     const wordwise = wordwiseSchema.safeParse(json);
     this.#words = wordwise.success
       ? new WordEncoder(this.#library, wordwise.data.pre_tokenizer.pretokenizers[0].pattern.Regex)
-      : new LibraryTokenizer({ ...json, added_tokens: plain }, settings);
+      : createLibraryTokenizer({ ...json, added_tokens: plain }, settings);
   }
 
   /**
@@ -149,7 +164,7 @@ export class Tokenizer {
   /** Token ids of a text. */
   encode(text: string, { special = true }: EncodeOptions = {}): number[] {
     const words = this.#words;
-    if (words instanceof LibraryTokenizer) {
+    if (!(words instanceof WordEncoder)) {
       const library = special ? this.#library : words;
       return library.encode(text, { add_special_tokens: false }).ids;
     }
@@ -179,12 +194,8 @@ export class Tokenizer {
  */
 class WordEncoder {
   readonly #library: LibraryTokenizer;
-  readonly #split: SplitPreTokenizer;
-  readonly #bytes = new ByteLevelPreTokenizer({
-    type: 'ByteLevel',
-    add_prefix_space: false,
-    use_regex: false,
-  });
+  readonly #split: LibraryPreTokenizer;
+  readonly #bytes = byteLevelStep();
   readonly #cache = new Map<string, readonly number[]>();
 
   constructor(library: LibraryTokenizer, pattern: string) {
@@ -202,7 +213,7 @@ class WordEncoder {
   #idsOf(word: string): readonly number[] {
     const known = this.#cache.get(word);
     if (known !== undefined) return known;
-    const tokens = this.#library.model?.encode(this.#bytes.pre_tokenize_text(word)) ?? [];
+    const tokens = this.#library.model.encode(this.#bytes.pre_tokenize_text(word));
     const ids = tokens.flatMap((token) => this.#library.token_to_id(token) ?? []);
     if (word.length <= MAX_CACHED_LENGTH) {
       if (this.#cache.size >= MAX_CACHED_WORDS) this.#cache.clear();
@@ -215,16 +226,6 @@ class WordEncoder {
 /** A JSON object that a folder may lack; a UserError where the file is there and cannot be read. */
 export function readOptionalJsonObject(path: string): JsonObject | undefined {
   return existsSync(path) ? readJsonObject(path) : undefined;
-}
-
-/** Cuts a text into words by a `Split` rule of tokenizer.json; what the pattern does not match is a word too. */
-export function splitter(pattern: string): SplitPreTokenizer {
-  return new SplitPreTokenizer({
-    type: 'Split',
-    pattern: { Regex: pattern },
-    behavior: 'Isolated',
-    invert: false,
-  });
 }
 
 /** Matches any of the strings, the longest first, in one capturing group; undefined where there are none. */
