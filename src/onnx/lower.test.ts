@@ -1,7 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { type ModelProto, ModelProtoSchema, TensorProto_DataLocation } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
-import { attention, gelu, linear, rmsNorm, rotateHalf, silu, softmax } from '../graph/composites.js';
+import { attention, gelu, rmsNorm, rotateHalf, silu, softmax } from '../graph/composites.js';
 import type { Tensor } from '../graph/node.js';
 import * as op from '../graph/ops.js';
 import { type GraphOutputs, lower, type LowerOptions } from './lower.js';
@@ -57,7 +57,7 @@ describe('composites', () => {
   });
 
   it('keep only softmax for training', () => {
-    expect(typesOf({ a: silu(x), c: softmax(x) }, TRAINING)).toEqual(['Sigmoid', 'Mul', 'Softmax']);
+    expect(typesOf({ a: silu(x), c: softmax(x) }, TRAINING)).toEqual(['Softmax', 'Sigmoid', 'Mul']);
   });
 
   it('are expanded where there is no kernel, whatever is asked', () => {
@@ -99,7 +99,7 @@ describe('transposed operands of a product are not copied', () => {
 describe('symbolic shapes', () => {
   it('need no run-time computation where 0 and −1 say enough', () => {
     const heads = op.transpose(op.reshape(x, ['batch', 'seq', 2, 4]), [0, 2, 1, 3]);
-    expect(typesOf({ y: linear(x, op.parameter('w', [3, 8])), heads })).not.toContain('Shape');
+    expect(typesOf({ rows: op.reshape(x, [-1, 8]), heads })).not.toContain('Shape');
   });
 
   it('are computed from the inputs otherwise', () => {

@@ -1,6 +1,6 @@
 /** @module Which hardware a session may use. */
 import { availableParallelism } from 'node:os';
-import { listSupportedBackends } from 'onnxruntime-node';
+import { listSupportedBackends } from './onnxruntime.js';
 import { UserError } from '../util/errors.js';
 
 /** Execution providers of ONNX Runtime that this library knows how to use. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LoweredModel } from '../onnx/lower.js';
 import type { ExternalWeights } from '../onnx/weights.js';
-import { InternalError, messageOf, UserError } from '../util/errors.js';
+import { InternalError, UserError } from '../util/errors.js';
 
 /** One weight at a time, so that no more than the largest is held here. */
 function writeWeights(path: string, { weights, source }: ExternalWeights): void {
@@ -24,7 +24,17 @@ function writeWeights(path: string, { weights, source }: ExternalWeights): void 
   }
 }
 
-const isSystemError = (error: unknown): boolean => error instanceof Error && 'syscall' in error;
+/** Makes the system's refusals the user's to solve. */
+function onDisk<T>(write: () => T): T {
+  try {
+    return write();
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) throw error;
+    throw new UserError(
+      `The weights cannot be laid out in ${tmpdir()} (${error.message}); point TMPDIR at a disk with more room.`,
+    );
+  }
+}
 
 /**
  * Gives `use` the path of the model with its weights beside it, in a folder that is gone afterwards; a mapped file lives
@@ -35,18 +45,13 @@ export async function withModelFiles<T>(
   external: ExternalWeights,
   use: (path: string) => Promise<T>,
 ): Promise<T> {
-  const folder = mkdtempSync(join(tmpdir(), 'safeguard-vl-'));
+  const folder = onDisk(() => mkdtempSync(join(tmpdir(), 'safeguard-vl-')));
   try {
     const path = join(folder, 'model.onnx');
-    try {
+    onDisk(() => {
       writeFileSync(path, proto);
       writeWeights(join(folder, external.location), external);
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      throw new UserError(
-        `The weights cannot be laid out in ${tmpdir()} (${messageOf(error)}); point TMPDIR at a disk with more room.`,
-      );
-    }
+    });
     return await use(path);
   } finally {
     rmSync(folder, { recursive: true, force: true });

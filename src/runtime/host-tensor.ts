@@ -1,5 +1,5 @@
 /** @module Tensors in this process's memory, and the same memory as ONNX Runtime's tensors. */
-import { Tensor as OrtTensor } from 'onnxruntime-node';
+import { Tensor as OrtTensor } from './onnxruntime.js';
 import { allocate, type DType, type TensorData } from '../graph/dtype.js';
 import { InternalError } from '../util/errors.js';
 

@@ -128,7 +128,7 @@ it('evaluates one session with many different lengths', async () => {
       [1, 1],
     ]) {
       const { pooled: result } = await session.run({ x: hostTensor('f32', [batch, seq, 4]) });
-      expect(result).toEqual(f32([batch, 2], new Array<number>(2 * batch).fill(0.25)));
+      expect(result).toEqual(f32([batch, 2], Array.from({ length: 2 * batch }, () => 0.25)));
     }
   });
 });
@@ -147,7 +147,9 @@ describe('two runs on the same feeds are bit-equal', () => {
     bias: op.reduceSum(hidden, [0], false),
   };
   const random = new Random('ids');
-  const index = BigInt64Array.from({ length: rows }, (_, i) => (i % 3 === 0 ? 7n : BigInt(random.int(50))));
+  const index = BigInt64Array.from({ length: rows }, (_, i) =>
+    i % 3 === 0 ? 7n : BigInt(random.int(0, 49)),
+  );
   const feeds = {
     x: normal([rows, width], 'x'),
     w: normal([width, width], 'w'),
@@ -164,7 +166,7 @@ describe('two runs on the same feeds are bit-equal', () => {
   it('and rows that meet are all added', async () => {
     // Every row of a softmax sums to one, so a table's row sums to the number of rows in it.
     const { table } = await withSession(graph, (session) => session.run(feeds));
-    const counts = new Array<number>(50).fill(0);
+    const counts = Array.from({ length: 50 }, () => 0);
     for (const id of index) counts[Number(id)]++;
     counts.forEach((count, row) => {
       const own = table.data.slice(row * width, (row + 1) * width);

@@ -1,5 +1,5 @@
 /** @module Sessions: a lowered model, compiled by ONNX Runtime and run as often as wanted. */
-import { InferenceSession, type Tensor as OrtTensor } from 'onnxruntime-node';
+import { InferenceSession, type Tensor as OrtTensor } from './onnxruntime.js';
 import { bindSizes } from '../graph/bind.js';
 import { evaluateShape, formatShape, type SymbolSizes } from '../graph/shape.js';
 import type { LoweredModel, ModelOutput, ModelValue } from '../onnx/lower.js';

@@ -66,7 +66,8 @@ const tokenizerSchema = z.looseObject({
 });
 
 function isVocabulary(value: unknown): boolean {
-  const isId = (id: unknown): boolean => Number.isInteger(id) && Number(id) >= 0 && Number(id) <= MAX_TOKEN_ID;
+  const isId = (id: unknown): boolean =>
+    Number.isInteger(id) && Number(id) >= 0 && Number(id) <= MAX_TOKEN_ID;
   return isJsonObject(value) && Object.values(value).every(isId);
 }
 
