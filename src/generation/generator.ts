@@ -1,6 +1,7 @@
 /** @module Batched generation with a key/value cache: prompts of different lengths, tokens chosen per row. */
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import { featureIndex, visionFeeds } from '../models/qwen2_5_vl/feeds.js';
+import { collate } from '../models/qwen2_5_vl/collate.js';
 import type { EncodedPrompt } from '../models/qwen2_5_vl/processor.js';
 import { getRopeIndex } from '../models/qwen2_5_vl/rope-index.js';
 import type { HostTensor, Session } from '../runtime/session.js';
@@ -170,24 +171,9 @@ class RunningBatch {
     features: HostTensor | null,
     pad: number,
   ): Promise<{ logits: Float32Array[]; ropeDeltas: number[] }> {
-    const batch = prompts.length;
-    const seq = Math.max(...prompts.map((prompt) => prompt.inputIds.length));
-    const inputIds = new BigInt64Array(batch * seq).fill(BigInt(pad));
-    const attentionMask = new BigInt64Array(batch * seq);
-    prompts.forEach((prompt, row) => {
-      prompt.inputIds.forEach((id, i) => {
-        inputIds[row * seq + i] = BigInt(id);
-        attentionMask[row * seq + i] = 1n;
-      });
-    });
-    const { positionIds, ropeDeltas } = getRopeIndex({
-      inputIds,
-      attentionMask,
-      batch,
-      seq,
-      grids: prompts.flatMap((prompt) => prompt.images.map((image) => image.grid)),
-      config: this.config,
-    });
+    const collated = collate(prompts, { padId: pad, side: 'right' });
+    const { batch, seq, inputIds } = collated;
+    const { positionIds, ropeDeltas } = getRopeIndex({ ...collated, config: this.config });
     this.allocate(batch);
     const lengths = prompts.map((prompt) => prompt.inputIds.length);
     const logits = await this.run({

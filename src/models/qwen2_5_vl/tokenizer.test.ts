@@ -86,7 +86,7 @@ describe('Tokenizer', () => {
       fc.property(anyText, (text) => {
         const encoded = tokenizer.encode(text, { special: false });
         expect(encoded.filter((id) => ids.has(id))).toEqual([]);
-        expect(tokenizer.decode(encoded)).toBe(text.toWellFormed().normalize('NFC'));
+        expect(tokenizer.decode(encoded)).toBe(Buffer.from(text).toString().normalize('NFC'));
       }),
       { numRuns: 1000 },
     );
@@ -145,7 +145,7 @@ describe('Tokenizer.load', () => {
     [JSON.stringify({ model: { ...model, vocab: { a: '0' } } }), /model\.vocab: is no table of token ids/],
     [JSON.stringify({ model: { ...model, merges: 3 } }), /model\.merges: /],
     [JSON.stringify({ model: { ...model, merges: [3] } }), /describes a tokenizer that cannot be built/],
-    [JSON.stringify({ model: { ...model, type: 'Sorcery' } }), /describes a tokenizer that cannot be built/],
+    [JSON.stringify({ model: { ...model, type: 'Sorcery' } }), /model\.type: /],
     [JSON.stringify({ model, added_tokens: [{ id: -1, content: 'x' }] }), /added_tokens\.0\.id: /],
     [JSON.stringify({ model, added_tokens: [{ id: 1, content: '' }] }), /added_tokens\.0\.content: /],
     [

@@ -60,6 +60,7 @@ const tokenizerSchema = z.looseObject({
   decoder: z.unknown().default(null),
   // Copied by reference: a vocabulary may hold any string, "__proto__" too.
   model: z.looseObject({
+    type: z.literal('BPE'),
     vocab: z.custom<Readonly<Record<string, number>>>(isVocabulary, 'is no table of token ids'),
     merges: z.array(z.unknown()),
   }),

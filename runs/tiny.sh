@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Trains models/safeguard-vl-tiny from nothing. Every stage goes on from its newest checkpoint, so this script can be
+# stopped and started at will; a stage that is done is not run again.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=runs/out/tiny
+
+stage() { # NAME: runs/tiny/NAME.yaml, then a plain folder of its last checkpoint and a free-running look at it
+  local name=$1
+  [ -e "$out/$name/final/config.json" ] && return
+  npx safeguard train sft --config "runs/tiny/$name.yaml"
+  npx tsx scripts/tiny-export.ts --run "$out/$name" --output "$out/$name/final"
+  npx tsx scripts/tiny-probe.ts --model "$out/$name/final" --limit 200 | tee "$out/$name/probe.txt"
+}
+
+[ -e "$out/init/config.json" ] || npx tsx scripts/tiny-init.ts --output "$out/init"
+stage 1-see-and-read
+stage 2-judge
+
+npx tsx scripts/tiny-export.ts --run "$out/2-judge" --output models/safeguard-vl-tiny --dtype F16
+npm run tiny:eval -- --seed 1 --limit 2000
