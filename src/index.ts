@@ -1,1 +1,67 @@
-export {};
+/**
+ * @module What `safeguard-vl` offers to programs. Everything else is internal and may change without notice.
+ *
+ * Mistakes in inputs are thrown as {@link UserError}: one sentence with the remedy.
+ */
+
+// Judging: a model, a picture, a policy, a verdict.
+export {
+  type BatchOptions,
+  DEFAULT_MAX_NEW_TOKENS,
+  EMBEDDED_MODEL,
+  Guard,
+  type ImageSource,
+  type JudgeOptions,
+  type Judgement,
+  type LoadOptions,
+} from './guard/guard.js';
+export type {
+  Completion,
+  GenerateOptions,
+  GuardModel,
+  GuardTokenizer,
+} from './guard/model.js';
+export type { GuardProfile, ReadAnswer, VerdictTokens } from './guard/profile.js';
+export { profileNamed } from './guard/profiles/index.js';
+export type { Label, ModelIdentity, Problem, Verdict, ViolatedRule } from './guard/verdict.js';
+export { MAX_POLICY_BYTES, Policy, type PolicyIdentity, type PolicyOptions } from './policy/policy.js';
+
+// Pictures.
+export { type DecodeOptions, decodeImage } from './images/decode.js';
+export type { RgbImage } from './images/image.js';
+
+// The model itself: prompts in, tokens out.
+export {
+  type GeneratedTokens,
+  type GenerationSettings,
+} from './generation/generator.js';
+export { LoadedModel, type LoadOptions as ModelOptions } from './generation/model.js';
+export type { SamplingSettings } from './generation/sampling.js';
+export type { ContentPart, Message } from './models/qwen2_5_vl/chat.js';
+export { parseConfig, type Qwen2_5_VLConfig } from './models/qwen2_5_vl/config.js';
+export { type EncodedPrompt, Processor } from './models/qwen2_5_vl/processor.js';
+export { Tokenizer } from './models/qwen2_5_vl/tokenizer.js';
+
+// Checkpoint folders.
+export {
+  Checkpoint,
+  type CheckpointContents,
+  type TensorInfo,
+  writeCheckpoint,
+} from './checkpoint/checkpoint.js';
+
+// Training.
+export { loadSftConfig, parseSftConfig, type SftConfig } from './training/config.js';
+export type { SampleSource, TrainingSample } from './training/examples.js';
+export { type SftHooks, type StepMetrics, trainSft } from './training/sft.js';
+export { openSource } from './training/sources.js';
+
+// IconWorld as files.
+export {
+  type ExportFormat,
+  type ExportOptions,
+  exportIconworld,
+  type ExportSummary,
+} from './iconworld/export.js';
+
+export { UserError } from './util/errors.js';

@@ -73,7 +73,7 @@ async function* sftLines(folder: string, training: string, path: string): AsyncI
   const optimizer = new AdamW(optimized);
   for (const [step, expected] of settings.steps.entries()) {
     for (const { gradient } of optimized) gradient.fill(0);
-    const loss = await session.accumulate(feeds, byName);
+    const { loss } = await session.accumulate(feeds, byName);
     const norm = gradientNorm(optimized.map(({ gradient }) => gradient));
     if (step === 0) {
       const file = `${path}/sft.safetensors`;

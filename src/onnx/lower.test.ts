@@ -107,6 +107,13 @@ describe('symbolic shapes', () => {
     expect(typesOf({ y: op.reshape(op.neg(rows), ['batch', 'seq', 2, 4]) })).toContain('Shape');
   });
 
+  it('may be read off an input that comes later', () => {
+    const ones = op.expand(op.scalar(1), ['later', 2]);
+    expect(
+      typesOf({ y: op.add(ones, op.input('z', 'f32', [2])), n: op.input('n', 'f32', ['4*later+1']) }),
+    ).toEqual(['Shape', 'Sub', 'Div', 'Concat', 'Expand', 'Add', 'Identity']);
+  });
+
   it('need an input that tells each size', () => {
     expect(() => lower({ y: op.expand(op.scalar(1), ['lost', 2]) }, INFERENCE)).toThrow(
       "no input's shape tells the size 'lost'",

@@ -95,6 +95,11 @@ export function lower(outputs: GraphOutputs, options: LowerOptions): LoweredMode
 
   const computed = results.map((result) => result.computed);
   const emitter = new Emitter(nodes, computed, reserveNames(results));
+  // All leaves first: a size may be read off an input that is used later.
+  for (const {
+    outputs: [tensor],
+  } of nodes.filter(isNamed))
+    emitter.bind(tensor, nameOfLeaf(tensor));
   for (const node of nodes) lowerNode(node, emitter);
   const weights =
     options.weights === 'input'
@@ -145,10 +150,6 @@ const ALL_LOWERINGS: ReadonlyMap<string, Lowering> = new Map([
 ]);
 
 function lowerNode(node: Node, emitter: Emitter): void {
-  if (isNamed(node)) {
-    emitter.bind(node.outputs[0], nameOfLeaf(node.outputs[0]));
-    return;
-  }
   const lowering = ALL_LOWERINGS.get(node.op);
   if (lowering === undefined) throw new InternalError(`${node.op} has no lowering to ONNX`);
   lowering(node, emitter);

@@ -128,7 +128,12 @@ it('evaluates one session with many different lengths', async () => {
       [1, 1],
     ]) {
       const { pooled: result } = await session.run({ x: hostTensor('f32', [batch, seq, 4]) });
-      expect(result).toEqual(f32([batch, 2], Array.from({ length: 2 * batch }, () => 0.25)));
+      expect(result).toEqual(
+        f32(
+          [batch, 2],
+          Array.from({ length: 2 * batch }, () => 0.25),
+        ),
+      );
     }
   });
 });

@@ -2,6 +2,7 @@
 import { MASKED } from '../graph/composites.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import { featureIndex, visionFeeds } from '../models/qwen2_5_vl/feeds.js';
+import type { ProcessedImage } from '../models/qwen2_5_vl/image-processing.js';
 import { getRopeIndex } from '../models/qwen2_5_vl/rope-index.js';
 import type { HostTensor } from '../runtime/session.js';
 import type { TrainingExample } from './examples.js';
@@ -10,7 +11,9 @@ export type Feeds = Record<string, HostTensor>;
 
 export interface MicroBatch {
   readonly feeds: Feeds;
-  readonly hasImages: boolean;
+  readonly images: readonly ProcessedImage[];
+  /** Which task each stretch of `labels` answers, in their order. */
+  readonly answers: readonly { readonly task: string; readonly length: number }[];
   /** Whether the vision tower's slots hold padding. */
   readonly padded: boolean;
   readonly tokens: number;
@@ -33,6 +36,8 @@ export function answerTokens(examples: readonly TrainingExample[]): number {
   return examples.reduce((sum, example) => sum + example.answerLength, 0);
 }
 
+/** Masks kept: neighbouring micro-batches are of like length, and a mask of 4096 positions has 64 MB. */
+const KEPT_MASKS = 4;
 const masks = new Map<number, HostTensor>();
 
 /** [1, 1, S, S]: each position sees itself and what stands before. */
@@ -42,19 +47,27 @@ function causal(length: number): HostTensor {
   const data = new Float32Array(length * length);
   for (let row = 0; row < length; row++) data.fill(MASKED, row * length + row + 1, (row + 1) * length);
   const mask: HostTensor = { dtype: 'f32', shape: [1, 1, length, length], data };
+  for (const oldest of masks.keys()) if (masks.size >= KEPT_MASKS) masks.delete(oldest);
   masks.set(length, mask);
   return mask;
 }
 
-/**
- * The feeds of one micro-batch. `labelWeight` is what one answer token counts in the loss: 1 / answer tokens of the
- * whole step, so that accumulated micro-batches give the step's token mean.
- */
+export interface CollateSettings {
+  readonly config: Qwen2_5_VLConfig;
+  readonly padId: number;
+  /**
+   * What one answer token counts in the loss: 1 / answer tokens of the whole step, so that accumulated micro-batches
+   * give the step's token mean.
+   */
+  readonly labelWeight: number;
+  /** `tower`: feed the vision tower with patches. `features`: leave the images to whoever computes their features. */
+  readonly images: 'tower' | 'features';
+}
+
+/** The feeds of one micro-batch, padded on the right. */
 export function collateExamples(
   examples: readonly TrainingExample[],
-  config: Qwen2_5_VLConfig,
-  padId: number,
-  labelWeight: number,
+  { config, padId, labelWeight, images: imagePath }: CollateSettings,
 ): MicroBatch {
   const batch = examples.length;
   const longest = Math.max(...examples.map((example) => example.inputIds.length));
@@ -97,12 +110,14 @@ export function collateExamples(
   };
   let padded = false;
   if (images.length > 0) {
-    const vision = visionFeeds(images, config);
     feeds.feature_index = {
       dtype: 'i64',
       shape: [batch, seq],
       data: featureIndex(inputIds, config.imageTokenId),
     };
+  }
+  if (images.length > 0 && imagePath === 'tower') {
+    const vision = visionFeeds(images, config);
     padded = vision.layout.padded;
     feeds.patches = vision.patches;
     feeds.patch_positions = vision.positions;
@@ -111,7 +126,8 @@ export function collateExamples(
   }
   return {
     feeds,
-    hasImages: images.length > 0,
+    images,
+    answers: examples.map(({ task, answerLength }) => ({ task, length: answerLength })),
     padded,
     tokens: examples.reduce((sum, example) => sum + example.inputIds.length, 0),
     paddedTokens: batch * seq,

@@ -4,6 +4,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { SCHEDULES } from '../optim/schedules.js';
 import { messageOf, UserError } from '../util/errors.js';
+import { sha256 } from '../util/hash.js';
 
 const positive = z.number().positive();
 const count = z.number().int().positive();
@@ -15,6 +16,20 @@ const optimizer = z.strictObject({
   /** On matrices; vectors (norms, biases) are never decayed. */
   weight_decay: z.number().min(0).default(0.1),
   max_grad_norm: positive.default(1),
+  /** Weights with settings of their own; the first group whose `match` fits a weight's name counts. */
+  groups: z
+    .array(
+      z.strictObject({
+        /** A weight's name, with `*` for any characters: `visual.*`. */
+        match: z.string().min(1),
+        /** In place of `lr` (and of `vision_lr_ratio`). */
+        lr: positive.optional(),
+        /** In place of `weight_decay`; on matrices alone, too. */
+        weight_decay: z.number().min(0).optional(),
+      }),
+    )
+    .min(1)
+    .optional(),
 });
 
 const schedule = z.strictObject({
@@ -53,11 +68,17 @@ const sftConfig = z.strictObject({
   vision_lr_ratio: positive.default(1),
   optimizer,
   schedule: schedule.default({ kind: 'cosine', warmup_steps: 0, min_ratio: 0 }),
-  data: z.discriminatedUnion('source', [iconworldData, jsonlData]),
+  data: z.discriminatedUnion('source', [iconworldData, jsonlData], {
+    error: "'source' must be iconworld or jsonl",
+  }),
   checkpoint: z
     .strictObject({ every_steps: count.default(200), keep: count.default(2) })
     .default({ every_steps: 200, keep: 2 }),
   threads: count.optional(),
+  /** Names of the weights to train, with `*` for any characters; all that `vision` allows where it is left out. */
+  trainable: z.array(z.string().min(1)).min(1).optional(),
+  /** Megabytes of image features kept in memory where the tower is frozen. */
+  image_cache_mb: z.number().min(0).optional(),
 });
 
 export type SftConfig = z.infer<typeof sftConfig>;
@@ -67,13 +88,36 @@ export type DataConfig = SftConfig['data'];
 export function parseSftConfig(json: unknown, name = 'The configuration'): SftConfig {
   const parsed = sftConfig.safeParse(json);
   if (!parsed.success) {
-    const issues = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'file'}: ${issue.message}`);
-    throw new UserError(`${name} is not valid: ${issues.join('; ')}.`);
+    throw new UserError(`${name} is not valid: ${parsed.error.issues.flatMap(describe).join('; ')}.`);
   }
   if (parsed.data.batch_size % parsed.data.micro_batch_size !== 0) {
     throw new UserError(`${name}: batch_size must be a multiple of micro_batch_size.`);
   }
+  const { data } = parsed.data;
+  if (data.source === 'iconworld') checkCurriculum(data.curriculum, name);
   return parsed.data;
+}
+
+function describe(issue: z.core.$ZodIssue): string[] {
+  const place = issue.path.join('.');
+  if (issue.code !== 'unrecognized_keys') return [`${place || 'the whole file'}: ${issue.message}`];
+  return issue.keys.map((key) => `there is no setting '${place === '' ? key : `${place}.${key}`}'`);
+}
+
+function checkCurriculum(curriculum: readonly (readonly [number, number])[], name: string): void {
+  const starts = curriculum.map(([from]) => from);
+  if (starts[0] === 0 && starts.every((from, i) => i === 0 || from > starts[i - 1])) return;
+  throw new UserError(`${name}: data.curriculum must begin with a share of 0 and go on with larger ones.`);
+}
+
+/**
+ * What decides the numbers of a run: everything but where it is saved and how it is kept in memory, which may change
+ * between resumes. Its hash stands in every checkpoint, so settings that are added later must be left out of the
+ * parsed object where a file does not name them.
+ */
+export function runIdentity(config: SftConfig): string {
+  const { output: _, checkpoint: __, image_cache_mb: ___, ...identity } = config;
+  return sha256(JSON.stringify(identity));
 }
 
 export function loadSftConfig(path: string): SftConfig {

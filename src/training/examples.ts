@@ -36,21 +36,42 @@ export function promptMessages(sample: Pick<TrainingSample, 'images' | 'prompt'>
   return [{ role: 'user', content: [...pictures, { type: 'text', text: sample.prompt }] }];
 }
 
-/** Prompt tokens, then the answer's, then `<|im_end|>`, which is learned too. */
+export interface EncodeLimits {
+  /** The most tokens of a sample, prompt and answer together. */
+  readonly maxLength: number;
+  /** Rows of the model's embedding matrix. */
+  readonly vocabSize: number;
+}
+
+/**
+ * Prompt tokens, then the answer's, then `<|im_end|>`, which is learned too.
+ * @throws UserError for an answer without tokens, for more tokens than `maxLength`, and for a token that the model lacks.
+ */
 export function encodeSample(
   processor: Processor,
   sample: TrainingSample,
-  maxLength: number,
+  { maxLength, vocabSize }: EncodeLimits,
 ): TrainingExample {
   const prompt = processor.encodeChat(promptMessages(sample));
   const end = processor.tokenizer.id('<|im_end|>');
   if (end === undefined)
     throw new UserError('The tokenizer has no <|im_end|> token: train with a Qwen2.5-VL tokenizer.');
-  const answer = [...processor.tokenizer.encode(sample.answer, { special: false }), end];
+  const words = processor.tokenizer.encode(sample.answer, { special: false });
+  if (words.length === 0) {
+    throw new UserError(`A ${sample.task} sample has an answer without tokens: give every sample an answer.`);
+  }
+  const answer = [...words, end];
   const inputIds = [...prompt.inputIds, ...answer];
   if (inputIds.length > maxLength) {
     throw new UserError(
       `A ${sample.task} sample has ${inputIds.length} tokens, more than max_length ${maxLength}: raise max_length or shorten it.`,
+    );
+  }
+  const unknown = inputIds.find((id) => id >= vocabSize);
+  if (unknown !== undefined) {
+    throw new UserError(
+      `A ${sample.task} sample has the token ${JSON.stringify(processor.tokenizer.decode([unknown]))} (id ${unknown}), ` +
+        `but the model has embeddings for ${vocabSize} ids only: take the tokenizer that belongs to the model.`,
     );
   }
   return { inputIds, answerLength: answer.length, images: prompt.images, task: sample.task };

@@ -22,7 +22,7 @@ export interface SftGraphOptions {
 }
 
 export interface SftGraph {
-  /** `loss` [] and `grad.NAME` for every trainable weight. */
+  /** `loss` [], `log_probs` [labels] and `grad.NAME` for every trainable weight. */
   readonly outputs: Readonly<Record<string, Tensor>>;
   readonly parameters: ReadonlyMap<string, Tensor>;
   readonly trainable: readonly string[];
@@ -58,7 +58,10 @@ export function sftGraph(config: Qwen2_5_VLConfig, options: SftGraphOptions): Sf
     trainable.map((name) => weights.all().get(name) as Tensor),
   );
   return {
-    outputs: { loss, ...Object.fromEntries(trainable.map((name, i) => [`grad.${name}`, derived[i]])) },
+    outputs: {
+      loss,
+      log_probs: logProbs,
+      ...Object.fromEntries(trainable.map((name, i) => [`grad.${name}`, derived[i]])) },
     parameters,
     trainable,
   };

@@ -2,8 +2,22 @@ import { DIFFERENTIABLE_COMPOSITES } from '../graph/gradients.js';
 import { lower } from '../onnx/lower.js';
 import type { OptimizedParameter } from '../optim/adamw.js';
 import { type HostTensor, Session } from '../runtime/session.js';
+import { assert } from '../util/errors.js';
 import type { SftGraph } from './sft-graph.js';
 import type { ModelWeights } from './weights.js';
+
+export interface StepSessionOptions {
+  readonly threads?: number;
+  readonly buffers?: Map<string, Float32Array>;
+}
+
+/** What one micro-batch gave besides its gradients. */
+export interface StepResult {
+  /** Its share of the step's loss. */
+  readonly loss: number;
+  /** log p of each label [labels]. */
+  readonly logProbs: Float32Array;
+}
 
 /** A compiled step for one kind of micro-batch, writing its gradients into buffers that are reused. */
 export class StepSession {
@@ -14,42 +28,65 @@ export class StepSession {
     private readonly fetches: Record<string, HostTensor>,
   ) {}
 
-  static async create(graph: SftGraph, weights: ModelWeights, threads?: number): Promise<StepSession> {
+  /** `buffers` receive the gradients of one micro-batch; sessions that take turns can share them. */
+  static async create(
+    graph: SftGraph,
+    weights: ModelWeights,
+    { threads, buffers = new Map() }: StepSessionOptions = {},
+  ): Promise<StepSession> {
     const model = lower(graph.outputs, { fuse: DIFFERENTIABLE_COMPOSITES, weights: 'input' });
     const session = await Session.create(model, { threads });
-    const weightOf = (name: string): HostTensor => weights.get(name) as HostTensor;
-    const fetches = Object.fromEntries(
-      graph.trainable.map((name) => {
-        const { shape, data } = weightOf(name);
-        const buffer: HostTensor = { dtype: 'f32', shape, data: new Float32Array(data.length) };
-        return [`grad.${name}`, buffer];
-      }),
-    );
-    const names = [...graph.parameters.keys()];
-    return new StepSession(graph, session, Object.fromEntries(names.map((name) => [name, weightOf(name)])), {
-      ...fetches,
+    const fetches: Record<string, HostTensor> = {
       loss: { dtype: 'f32', shape: [], data: new Float32Array(1) },
-    });
+    };
+    for (const name of graph.trainable) {
+      const { shape, data } = weightNamed(weights, name);
+      const buffer = buffers.get(name) ?? new Float32Array(data.length);
+      buffers.set(name, buffer);
+      fetches[`grad.${name}`] = { dtype: 'f32', shape, data: buffer };
+    }
+    const names = [...graph.parameters.keys()];
+    return new StepSession(
+      graph,
+      session,
+      Object.fromEntries(names.map((name) => [name, weightNamed(weights, name)])),
+      fetches,
+    );
   }
 
-  /** Runs one micro-batch, adds its gradients to the optimizer's and returns its share of the loss. */
+  /** Runs one micro-batch and adds its gradients to the optimizer's. */
   async accumulate(
     feeds: Record<string, HostTensor>,
     optimized: ReadonlyMap<string, OptimizedParameter>,
-  ): Promise<number> {
+  ): Promise<StepResult> {
     const used = Object.fromEntries(
       Object.entries(feeds).filter(([name]) => this.session.inputNames.includes(name)),
     );
     const results = await this.session.run({ ...used, ...this.weightFeeds }, this.fetches);
     for (const name of this.graph.trainable) {
-      const sum = optimized.get(name)?.gradient as Float32Array;
-      const part = results[`grad.${name}`].data as Float32Array;
-      for (let i = 0; i < sum.length; i++) sum[i] += part[i];
+      const parameter = optimized.get(name);
+      assert(parameter !== undefined, `the gradient of '${name}' has no place in the optimizer`);
+      addTo(parameter.gradient, floats(results[`grad.${name}`]));
     }
-    return (results.loss.data as Float32Array)[0];
+    return { loss: floats(results.loss)[0], logProbs: floats(results.log_probs) };
   }
 
   async dispose(): Promise<void> {
     await this.session.dispose();
   }
+}
+
+function addTo(sum: Float32Array, part: Float32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] += part[i];
+}
+
+function floats({ data }: HostTensor): Float32Array {
+  assert(data instanceof Float32Array, 'the step gave numbers of another type than f32');
+  return data;
+}
+
+function weightNamed(weights: ModelWeights, name: string): HostTensor & { readonly data: Float32Array } {
+  const weight = weights.get(name);
+  assert(weight !== undefined, `the graph uses the weight '${name}', which the model does not have`);
+  return weight;
 }

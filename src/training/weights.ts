@@ -3,7 +3,9 @@ import type { Checkpoint } from '../checkpoint/checkpoint.js';
 import { expectedTensors, type Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import type { AdamWSettings, OptimizedParameter } from '../optim/adamw.js';
 import type { HostTensor } from '../runtime/session.js';
+import { assert, UserError } from '../util/errors.js';
 import { Random } from '../util/random.js';
+import { fits, isVision } from './trainable.js';
 
 /** Weights by their flat names, as the graphs take them. */
 export type ModelWeights = ReadonlyMap<string, HostTensor & { readonly data: Float32Array }>;
@@ -36,29 +38,49 @@ export function initialWeights(config: Qwen2_5_VLConfig, seed: number): ModelWei
   );
 }
 
-export interface GroupSettings {
-  readonly optimizer: AdamWSettings;
-  /** Factor on the learning rate of weights under `visual.`. */
-  readonly visionLrRatio: number;
+/** Settings of their own for the weights whose names fit. */
+export interface ParameterGroup {
+  /** A name with `*` for any characters. */
+  readonly match: string;
+  readonly lr?: number;
+  /** On matrices alone. */
+  readonly weightDecay?: number;
 }
 
-/** Parameter groups: vectors are not decayed, the vision tower has its own learning rate. */
+export interface GroupSettings {
+  readonly optimizer: AdamWSettings;
+  /** Factor on the learning rate of weights under `visual.` that no group gives one. */
+  readonly visionLrRatio: number;
+  /** The first that fits counts. */
+  readonly groups?: readonly ParameterGroup[];
+}
+
+/**
+ * The weights to train with their settings: vectors (norms, biases) are not decayed, the vision tower has its own
+ * learning rate, and `groups` override both rate and decay.
+ * @throws UserError for a group that fits no weight.
+ */
 export function optimizedParameters(
   weights: ModelWeights,
   names: readonly string[],
-  { optimizer, visionLrRatio }: GroupSettings,
+  { optimizer, visionLrRatio, groups = [] }: GroupSettings,
 ): OptimizedParameter[] {
+  for (const { match } of groups) {
+    if (!names.some((name) => fits(match, name)))
+      throw new UserError(`optimizer.groups: no trained weight's name fits '${match}'.`);
+  }
   return names.map((name) => {
     const weight = weights.get(name);
-    if (weight === undefined) throw new Error(`no weight '${name}'`);
+    assert(weight !== undefined, `the model has no weight '${name}'`);
+    const group = groups.find(({ match }) => fits(match, name));
     const { data, shape } = weight;
     return {
       name,
       data,
       settings: {
         ...optimizer,
-        lr: optimizer.lr * (name.startsWith('visual.') ? visionLrRatio : 1),
-        weightDecay: shape.length > 1 ? optimizer.weightDecay : 0,
+        lr: group?.lr ?? optimizer.lr * (isVision(name) ? visionLrRatio : 1),
+        weightDecay: shape.length > 1 ? (group?.weightDecay ?? optimizer.weightDecay) : 0,
       },
       gradient: new Float32Array(data.length),
       firstMoment: new Float32Array(data.length),

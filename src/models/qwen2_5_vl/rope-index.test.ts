@@ -77,7 +77,7 @@ describe('getRopeIndex', () => {
     ]);
   });
 
-  it('gives the same positions padded on the left, on the right, or not at all, and 1 in the padding', () => {
+  it('gives the same positions padded on the left, on the right, or not at all, and 0 in the padding', () => {
     const row = [1, IMAGE, IMAGE, 2];
     const grids: Grid[] = [[1, 2, 4]];
     const bare = ropeOf([row], grids);
@@ -89,7 +89,7 @@ describe('getRopeIndex', () => {
       expect(both.axes[0]).toEqual(bare.axes[0]);
       expect(both.ropeDeltas).toEqual([bare.ropeDeltas[0], 0]);
       const padding = padded.flatMap((id, i) => (id === null ? [i] : []));
-      for (const i of padding) expect(both.positionIds[i]).toBe(1n);
+      for (const i of padding) expect(both.positionIds[i]).toBe(0n);
     }
   });
 

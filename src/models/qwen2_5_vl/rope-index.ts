@@ -14,7 +14,7 @@ export interface RopeIndexInputs {
 }
 
 export interface RopeIndex {
-  /** [3, batch, seq]: time, height and width; 1 in the padding, as transformers fills it. */
+  /** [3, batch, seq]: time, height and width; 0 in the padding, as transformers 5 leaves it. */
   readonly positionIds: BigInt64Array;
   /** What a row's number of tokens (without padding) lacks to its next position, mostly below 0. */
   readonly ropeDeltas: number[];
@@ -35,7 +35,7 @@ export function getRopeIndex({
 }: RopeIndexInputs): RopeIndex {
   const imageToken = BigInt(config.imageTokenId);
   const plane = batch * seq;
-  const positionIds = new BigInt64Array(3 * plane).fill(1n);
+  const positionIds = new BigInt64Array(3 * plane);
   const ropeDeltas: number[] = [];
   let nextGrid = 0;
   for (let row = 0; row < batch; row++) {

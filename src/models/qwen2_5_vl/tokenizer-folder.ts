@@ -7,7 +7,7 @@ const END_OF_TEXT = '<|endoftext|>';
 const IM_END = '<|im_end|>';
 
 /** Qwen2.5-VL's special tokens in the order of their ids. */
-export const QWEN_SPECIAL_TOKENS: readonly string[] = [
+const QWEN_SPECIAL_TOKENS: readonly string[] = [
   END_OF_TEXT,
   '<|im_start|>',
   IM_END,

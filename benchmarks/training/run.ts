@@ -1,0 +1,146 @@
+/**
+ * An SFT step here and in torch (transformers), on the CPU, with the same weights and the same batch:
+ * `npx tsx benchmarks/training/run.ts [--python PATH] [--rounds 5] [--steps 5] [--threads N] [--model FOLDER] [--save]`.
+ * Prints tables, then one JSON line; exit code 1 if the sides do not compute the same loss.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { runScript, wholeNumber } from '../../scripts/script-util.js';
+import { defaultThreads } from '../../src/runtime/device.js';
+import { describeMachine, findPython, machineLine } from '../shared/machine.js';
+import { formatSpread, median, saveResults, spread } from '../shared/report.js';
+import type { StepJob } from './jobs.js';
+import { measureMatmul, measureSteps, OURS, type Progress, torchSides } from './measure.js';
+import { type CaseFigures, caseFigures, flopLines, LOSS_TOLERANCE, sameTable, speedTable } from './report.js';
+import {
+  ANSWER_TOKENS,
+  type BatchShape,
+  type BenchmarkModel,
+  LARGE_SHAPES,
+  makeModel,
+  openModel,
+  SHAPES,
+  writeBatch,
+} from './shapes.js';
+
+/** Large enough to be bound by arithmetic, small enough to take 0.1 s. */
+const MATMUL_SIZE = 2048;
+const MATMUL_REPEATS = 10;
+
+/** runs/tiny's settings but for the learning rate: from fresh weights without warm-up, 1.5e-3 would amplify rounding. */
+const OPTIMIZER: StepJob['optimizer'] = {
+  lr: 1e-4,
+  betas: [0.9, 0.95],
+  eps: 1e-8,
+  weightDecay: 0.05,
+  maxGradNorm: 1,
+};
+
+/** The first steps allocate, and page weights and libraries in. */
+const WARMUP_STEPS = 2;
+
+type Case = readonly [BenchmarkModel, BatchShape];
+
+async function cases(model: string | undefined, folder: string): Promise<Case[]> {
+  if (model !== undefined) {
+    const opened = await openModel('given', model);
+    return SHAPES.map((shape) => [opened, shape]);
+  }
+  const tiny = await makeModel('tiny', join(folder, 'tiny'));
+  const large = await makeModel('large', join(folder, 'large'));
+  return [
+    ...SHAPES.map((shape): Case => [tiny, shape]),
+    ...LARGE_SHAPES.map((shape): Case => [large, shape]),
+  ];
+}
+
+async function main(folder: string): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      python: { type: 'string' },
+      rounds: { type: 'string', default: '5' },
+      steps: { type: 'string', default: '5' },
+      threads: { type: 'string', default: String(defaultThreads()) },
+      model: { type: 'string' },
+      save: { type: 'boolean', default: false },
+    },
+  });
+  const rounds = wholeNumber('--rounds', values.rounds, 1);
+  const steps = wholeNumber('--steps', values.steps, 1);
+  const threads = wholeNumber('--threads', values.threads, 1);
+  const python = findPython(values.python);
+  const machine = describeMachine(python);
+  const torch = torchSides(python);
+  const progress = (what: string): Progress => ({
+    rounds,
+    folder,
+    onRun: (run) => console.error(`${what}: ${run}`),
+  });
+
+  // A product has no attention: torch needs one side.
+  const peaks = measureMatmul(
+    [OURS, ...torch.slice(0, 1)],
+    { matmul: MATMUL_SIZE, repeats: MATMUL_REPEATS, threads },
+    progress('matmul'),
+  );
+  const peak = Math.max(...[...peaks.values()].map(median));
+
+  const figures: CaseFigures[] = [];
+  for (const [model, shape] of await cases(values.model, folder)) {
+    const batchFile = join(folder, 'batch.safetensors');
+    const batch = await writeBatch(batchFile, model.config, shape);
+    const job: StepJob = {
+      model: model.folder,
+      batch: batchFile,
+      answerLength: ANSWER_TOKENS,
+      warmup: WARMUP_STEPS,
+      steps,
+      threads,
+      optimizer: OPTIMIZER,
+    };
+    const results = measureSteps([OURS, ...torch], job, progress(`${model.name}, ${shape.name}`));
+    figures.push(caseFigures(model, shape.name, batch, results, peak));
+  }
+
+  const agree = figures.every((figure) => figure.agree);
+  const matmul = [...peaks].map(
+    ([side, gflops]) => `${side === OURS.name ? 'ONNX Runtime' : 'torch'} ${formatSpread(spread(gflops), 0)}`,
+  );
+  const sameLoss = agree
+    ? `Both sides compute the same: first losses within ${LOSS_TOLERANCE}.`
+    : `NOT THE SAME COMPUTATION: first losses differ by more than ${LOSS_TOLERANCE}.`;
+  const markdown = [
+    '# An SFT step: safeguard-vl and torch',
+    `${machineLine(machine)}; ${threads} threads, ${rounds} rounds of ${steps} steps after ${WARMUP_STEPS}, f32, fresh processes in alternating order.`,
+    speedTable(figures),
+    `Peak: one ${MATMUL_SIZE}³ f32 product, GFLOP/s: ${matmul.join(', ')}; "of peak" is of the higher median, ${peak.toFixed(0)}.`,
+    `FLOP counted are 3 × 2·m·n·k of the forward pass's products (flops.ts), for real tokens only:\n\n${flopLines(figures)}`,
+    ...(python === undefined
+      ? ['No Python with torch was there: nothing is compared.']
+      : [sameTable(figures), sameLoss]),
+  ].join('\n\n');
+  const json = {
+    benchmark: 'training',
+    machine,
+    threads,
+    rounds,
+    steps,
+    matmulGflops: Object.fromEntries([...peaks].map(([side, gflops]) => [side, spread(gflops)])),
+    cases: figures,
+  };
+  console.log(`${markdown}\n`);
+  if (values.save) console.error(`saved as ${saveResults('training', markdown, json)}.{json,md}`);
+  console.log(JSON.stringify(json));
+  if (!agree) process.exitCode = 1;
+}
+
+await runScript(async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'benchmark-'));
+  try {
+    await main(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});

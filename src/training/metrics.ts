@@ -1,0 +1,65 @@
+/** @module What a step reports, on the screen and as a line of metrics.jsonl. */
+import type { MicroBatch } from './batches.js';
+
+/** What one optimizer step computed. */
+export interface StepOutcome {
+  /** Mean of −log p over the step's answer tokens. */
+  readonly loss: number;
+  /** Before clipping. */
+  readonly gradNorm: number;
+  readonly lr: number;
+  /** Tokens of the step without padding. */
+  readonly tokens: number;
+  /** Tokens with padding: what the machine computed. */
+  readonly paddedTokens: number;
+  /** The loss over the answer tokens of each task, by name. */
+  readonly lossByTask: Readonly<Record<string, number>>;
+}
+
+export interface StepMetrics extends StepOutcome {
+  /** Steps done, this one included. */
+  readonly step: number;
+  /** Samples seen since the run began. */
+  readonly samples: number;
+  /** Seconds of training since the run began, over all resumes. */
+  readonly seconds: number;
+  /** Tokens of this step without padding, per second. */
+  readonly tokensPerSecond: number;
+}
+
+/** Adds up −log p by task over the micro-batches of a step. */
+export class TaskLosses {
+  private readonly sums = new Map<string, { loss: number; tokens: number }>();
+
+  add({ answers }: Pick<MicroBatch, 'answers'>, logProbs: Float32Array): void {
+    let at = 0;
+    for (const { task, length } of answers) {
+      const sum = this.sums.get(task) ?? { loss: 0, tokens: 0 };
+      this.sums.set(task, sum);
+      sum.tokens += length;
+      for (const end = at + length; at < end; at++) sum.loss -= logProbs[at];
+    }
+  }
+
+  /** Means, in the order of the tasks' names. */
+  means(): Record<string, number> {
+    const sorted = [...this.sums].sort(([a], [b]) => (a < b ? -1 : 1));
+    return Object.fromEntries(sorted.map(([task, { loss, tokens }]) => [task, loss / tokens]));
+  }
+}
+
+/** A line of metrics.jsonl. Only `seconds` and `tokens_per_second` differ between two runs of one configuration. */
+export function metricsLine(metrics: StepMetrics): Record<string, unknown> {
+  return {
+    step: metrics.step,
+    loss: metrics.loss,
+    grad_norm: metrics.gradNorm,
+    lr: metrics.lr,
+    samples: metrics.samples,
+    tokens: metrics.tokens,
+    padded_tokens: metrics.paddedTokens,
+    seconds: metrics.seconds,
+    tokens_per_second: metrics.tokensPerSecond,
+    loss_by_task: metrics.lossByTask,
+  };
+}
