@@ -53,7 +53,7 @@ export {
 // Training.
 export { loadSftConfig, parseSftConfig, type SftConfig } from './training/config.js';
 export type { SampleSource, TrainingSample } from './training/examples.js';
-export { type SftHooks, type StepMetrics, trainSft } from './training/sft.js';
+export { type SftHooks, type SftResult, type StepMetrics, trainSft } from './training/sft.js';
 export { openSource } from './training/sources.js';
 
 // IconWorld as files.

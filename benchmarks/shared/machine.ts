@@ -1,7 +1,7 @@
 /** @module What a result depends on: the machine, the versions, and whether Python is there to compare with. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../src/util/errors.js';
 import { REPOSITORY, runProcess } from './child.js';
@@ -36,7 +36,8 @@ export interface Python {
  * it says so, and only our own side is measured.
  */
 export function findPython(asked: string | undefined): Python | undefined {
-  const command = asked ?? 'python3';
+  // Children run in the repository's folder; a path is meant from here, a bare name from PATH.
+  const command = asked?.includes('/') ? resolve(asked) : (asked ?? 'python3');
   try {
     return { command, versions: runProcess([command, '-c', PROBE], pythonVersions) };
   } catch (error) {

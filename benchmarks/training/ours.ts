@@ -59,7 +59,7 @@ async function measureSteps(job: StepJob): Promise<StepResult> {
   checkpoint.close();
   const batch = collate(job, config);
   const graph = sftGraph(config, {
-    images: batch.hasImages ? 'tower' : 'none',
+    images: batch.images.length > 0 ? 'tower' : 'none',
     padding: 'right',
     paddedSlots: batch.padded,
     trainable: () => true,

@@ -1,13 +1,14 @@
 /** @module From measured rounds to the figures, the table and the check that both sides compute the same. */
 import { formatSpread, median, relativeDifference, type Spread, spread, table } from '../shared/report.js';
-import { stepFlops } from './flops.js';
+import { type CountedBatch, stepFlops } from './flops.js';
 import type { StepResult } from './jobs.js';
 import { OURS } from './measure.js';
 import type { BenchmarkModel } from './shapes.js';
-import type { CountedBatch } from './flops.js';
 
 /** Both sides' first losses may differ by this share: f32 sums in different orders. */
-export const LOSS_TOLERANCE = 2e-4;
+const LOSS_TOLERANCE = 2e-4;
+/** A norm over all gradients gathers more of that than a loss. */
+const GRAD_NORM_TOLERANCE = 1e-3;
 
 export interface SideFigures {
   readonly side: string;
@@ -83,7 +84,9 @@ export function caseFigures(
     gflopPerStep: flops / 1e9,
     torchCountedGflop: counted?.countedFlops === undefined ? null : counted.countedFlops / 1e9,
     sides,
-    agree: sides.every(({ loss }) => loss.difference <= LOSS_TOLERANCE),
+    agree: sides.every(
+      ({ loss, gradNorm }) => loss.difference <= LOSS_TOLERANCE && gradNorm.difference <= GRAD_NORM_TOLERANCE,
+    ),
   };
 }
 
@@ -149,4 +152,11 @@ export function flopLines(cases: readonly CaseFigures[]): string {
       return `- ${model}, ${shape}: ${gflopPerStep.toFixed(1)} GFLOP a step${counter}`;
     })
     .join('\n');
+}
+
+export function agreementLine(cases: readonly CaseFigures[]): string {
+  const bounds = `losses within ${LOSS_TOLERANCE}, gradient norms within ${GRAD_NORM_TOLERANCE}`;
+  return cases.every(({ agree }) => agree)
+    ? `All sides compute the same at the first step: ${bounds}.`
+    : `NOT THE SAME COMPUTATION, the speeds say nothing: at the first step not all have ${bounds}.`;
 }

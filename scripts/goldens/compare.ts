@@ -2,7 +2,7 @@ import { messageOf } from '../../src/util/errors.js';
 import type { GoldenLine } from './types.js';
 
 /** Largest difference of floats, relative to the golden tensor's largest magnitude (the goldens' README). */
-export const FLOAT_TOLERANCE = 2e-4;
+const FLOAT_TOLERANCE = 2e-4;
 
 type Comparable = number | bigint | string | boolean | null | undefined;
 

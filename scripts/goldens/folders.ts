@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The names in a folder that match, sorted; none if there is no such folder. */
-export function namesIn(folder: string, pattern: RegExp): string[] {
+function namesIn(folder: string, pattern: RegExp): string[] {
   if (!existsSync(folder) || !statSync(folder).isDirectory()) return [];
   return readdirSync(folder)
     .filter((name) => pattern.test(name))

@@ -43,7 +43,7 @@ export interface ExportSummary {
 }
 
 /** Scenes and seeds are below this, so that no two data sets of a split share a scene. */
-export const MAX_SCENES = 1_000_000;
+const MAX_SCENES = 1_000_000;
 /** Scenes in one JSONL or parquet file: some 30 MB. */
 const SCENES_PER_PART = 500;
 const SHEET_TWINS = 12;

@@ -23,8 +23,8 @@ export interface PolicyOptions {
 }
 
 /** With the default, 1–9 ruling statements. */
-export const FREE_RULES: Range = [0, 8];
-export const FREE_VOICE: Range = [0, 4];
+const FREE_RULES: Range = [0, 8];
+const FREE_VOICE: Range = [0, 4];
 
 /** A label is met about every second to tenth try; so many failures mean that it cannot be met. */
 const MAX_TRIES = 2000;

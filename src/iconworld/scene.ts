@@ -31,7 +31,7 @@ export interface SceneOptions {
   readonly sides?: readonly number[];
 }
 
-export const MAX_THINGS = 4;
+const MAX_THINGS = 4;
 /** Multiples of the patch merger's 28 px, so that the processor never rescales a scene. */
 export const SCENE_SIDES: readonly number[] = [112, 140, 168, 196, 224];
 export const MAX_ASPECT_RATIO = 1.34;

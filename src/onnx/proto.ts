@@ -74,7 +74,7 @@ export function nodeProto({ type, domain = '', inputs, outputs, attributes = {} 
 }
 
 /** The bytes of an array, without a copy where that is possible. ONNX's raw data is little-endian, as are all our platforms. */
-export function bytesOf(data: TensorData): Uint8Array<ArrayBuffer> {
+function bytesOf(data: TensorData): Uint8Array<ArrayBuffer> {
   const { buffer, byteOffset, byteLength } = data;
   return buffer instanceof ArrayBuffer
     ? new Uint8Array(buffer, byteOffset, byteLength)

@@ -4,7 +4,7 @@ import { listSupportedBackends } from './onnxruntime.js';
 import { UserError } from '../util/errors.js';
 
 /** Execution providers of ONNX Runtime that this library knows how to use. */
-export const EXECUTION_PROVIDERS = ['cpu', 'webgpu', 'cuda'] as const;
+const EXECUTION_PROVIDERS = ['cpu', 'webgpu', 'cuda'] as const;
 export type ExecutionProvider = (typeof EXECUTION_PROVIDERS)[number];
 
 /** The providers that the installed ONNX Runtime ships: `cpu` everywhere. */

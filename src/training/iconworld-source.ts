@@ -18,6 +18,8 @@ type StreamFactory = (maxRules: number) => SampleStream;
 /** The tasks a configuration may mix, by the names it uses. */
 const TASKS: Readonly<Record<string, StreamFactory>> = {
   caption: () => captionSample(),
+  /** One thing a picture: the quickest way from nothing to telling things apart. */
+  caption_one: () => captionSample({ longShare: 0, scene: { count: 1 } }),
   suppressed_caption: () => captionSample({ suppressed: true }),
   reading: (maxRules) => readingSample({ maxRules }),
   judgement: (maxRules) => judgementSample({ maxRules }),

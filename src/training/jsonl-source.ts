@@ -3,11 +3,12 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { decodeImage } from '../images/decode.js';
+import type { RgbImage } from '../images/image.js';
 import { messageOf, UserError } from '../util/errors.js';
 import { Random } from '../util/random.js';
 import type { SampleSource } from './examples.js';
 
-const line = z.object({
+const line = z.strictObject({
   prompt: z.string().min(1),
   answer: z.string().min(1),
   images: z.array(z.string()).default([]),
@@ -25,9 +26,13 @@ export function jsonlSource(file: string, seed: number): SampleSource {
   const rows = text.split('\n').flatMap((content, i) => {
     if (content.trim() === '') return [];
     const parsed = line.safeParse(parseJson(content, file, i + 1));
-    if (parsed.success) return [parsed.data];
+    if (parsed.success) return [{ ...parsed.data, number: i + 1 }];
     const [issue] = parsed.error.issues;
-    throw new UserError(`${file}, line ${i + 1}: ${issue.path.join('.') || 'the line'}: ${issue.message}.`);
+    const what =
+      issue.code === 'unrecognized_keys'
+        ? `there is no field '${issue.keys[0]}'`
+        : `${issue.path.join('.') || 'the line'}: ${issue.message}`;
+    throw new UserError(`${file}, line ${i + 1}: ${what}.`);
   });
   if (rows.length === 0) throw new UserError(`${file} holds no samples: give one JSON object a line.`);
   let epoch = -1;
@@ -39,9 +44,16 @@ export function jsonlSource(file: string, seed: number): SampleSource {
         epoch = wanted;
         order = new Random(`${seed}/epoch/${epoch}`).shuffle([...rows.keys()]);
       }
-      const { prompt, answer, images, task } = rows[order[index % rows.length]];
-      const decoded = await Promise.all(images.map((path) => decodeImage(resolve(dirname(file), path))));
-      return { images: decoded, prompt, answer, task };
+      const { prompt, answer, images, task, number } = rows[order[index % rows.length]];
+      const decode = async (path: string): Promise<RgbImage> => {
+        try {
+          return await decodeImage(resolve(dirname(file), path));
+        } catch (error) {
+          if (error instanceof UserError) throw new UserError(`${file}, line ${number}: ${error.message}`);
+          throw error;
+        }
+      };
+      return { images: await Promise.all(images.map(decode)), prompt, answer, task };
     },
   };
 }

@@ -1,5 +1,13 @@
 /** @module A run on disk: checkpoints that appear whole or not at all, and metrics that match the newest of them. */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { Checkpoint, writeCheckpoint } from '../checkpoint/checkpoint.js';

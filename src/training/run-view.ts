@@ -86,9 +86,10 @@ export class RunView {
   }
 
   private plain({ step, loss, gradNorm, lr }: StepMetrics): string {
+    const rest = [this.speed(), this.timeLeft(step)].filter((text) => text !== '').join('  ');
     return (
       `step ${step}/${this.steps}  loss ${loss.toFixed(4)}  grad norm ${gradNorm.toFixed(3)}  ` +
-      `lr ${lr.toExponential(2)}  ${this.speed()}  ${this.timeLeft(step)}`
+      `lr ${lr.toExponential(2)}  ${rest}`
     );
   }
 

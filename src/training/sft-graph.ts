@@ -61,7 +61,8 @@ export function sftGraph(config: Qwen2_5_VLConfig, options: SftGraphOptions): Sf
     outputs: {
       loss,
       log_probs: logProbs,
-      ...Object.fromEntries(trainable.map((name, i) => [`grad.${name}`, derived[i]])) },
+      ...Object.fromEntries(trainable.map((name, i) => [`grad.${name}`, derived[i]])),
+    },
     parameters,
     trainable,
   };

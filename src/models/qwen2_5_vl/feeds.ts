@@ -1,6 +1,5 @@
 /** @module From processed images and token ids to the arrays that the graphs take. */
 import type { HostTensor } from '../../runtime/session.js';
-import { assert } from '../../util/errors.js';
 import type { Qwen2_5_VLConfig } from './config.js';
 import type { ProcessedImage } from './image-processing.js';
 import { type VisionLayout, visionLayout } from './vision-layout.js';
@@ -57,11 +56,4 @@ export function featureIndex(inputIds: BigInt64Array, imageTokenId: number): Big
   const token = BigInt(imageTokenId);
   let next = 0n;
   return inputIds.map((id) => (id === token ? next++ : 0n));
-}
-
-/** Merged tokens of an image. */
-export function tokensOf({ grid: [t, h, w] }: ProcessedImage, { vision }: Qwen2_5_VLConfig): number {
-  const tokens = (t * h * w) / vision.spatialMergeSize ** 2;
-  assert(Number.isInteger(tokens), `a grid of ${t}×${h}×${w} patches is no multiple of the merge size`);
-  return tokens;
 }

@@ -2,7 +2,6 @@
 import { attention, embedding, rope } from '../../graph/composites.js';
 import type { Tensor } from '../../graph/node.js';
 import * as op from '../../graph/ops.js';
-import type { Dim } from '../../graph/shape.js';
 import { gatedMlp, linear, rmsNorm } from '../../nn/layers.js';
 import type { Parameters } from '../../nn/parameters.js';
 import { mrope } from '../../nn/rotary.js';
@@ -34,7 +33,7 @@ export function attendWithin(mask: Tensor): Attend {
 }
 
 /** The embedding matrix [vocabulary, D]. */
-export function embeddingWeight(weights: Parameters, config: Qwen2_5_VLConfig): Tensor {
+function embeddingWeight(weights: Parameters, config: Qwen2_5_VLConfig): Tensor {
   return weights.get('model.embed_tokens.weight', [config.text.vocabSize, config.text.hiddenSize]);
 }
 
@@ -103,7 +102,3 @@ export function languageHead(weights: Parameters, config: Qwen2_5_VLConfig, hidd
   const logits = op.matmul(rows, op.matrixTranspose(weight));
   return op.reshape(logits, [...hidden.shape.slice(0, -1), vocabSize]);
 }
-
-/** Named sizes of the graphs that take any batch. */
-export const BATCH: Dim = 'batch';
-export const SEQUENCE: Dim = 'seq';
