@@ -30,8 +30,13 @@ const collated = (examples: readonly TrainingExample[], labelWeight = 1): MicroB
 
 const numbers = ({ data }: HostTensor): number[] => Array.from(data as ArrayLike<number | bigint>, Number);
 
+/** Lengths are computed in steps of 16. */
+const roundedUp = (length: number): number => Math.ceil(length / 16) * 16;
+const computed = (rows: readonly TrainingExample[]): number =>
+  rows.length * roundedUp(Math.max(...rows.map(({ inputIds }) => inputIds.length)));
+
 describe('microBatches', () => {
-  it('holds every example once, in rows of at most `size`, and keeps like lengths together', () => {
+  it('holds every example once, keeps like lengths together, and no part is larger than `size` of the longest', () => {
     fc.assert(
       fc.property(
         fc.array(fc.integer({ min: 1, max: 99 })),
@@ -41,12 +46,19 @@ describe('microBatches', () => {
           const batches = microBatches(examples, size);
           expect(new Set(batches.flat())).toEqual(new Set(examples));
           expect(batches.flat()).toHaveLength(examples.length);
-          expect(batches.every((rows) => rows.length === size || rows === batches.at(-1))).toBe(true);
+          const limit = size * roundedUp(Math.max(0, ...lengths));
+          for (const rows of batches) expect(computed(rows)).toBeLessThanOrEqual(limit);
           const flat = batches.flat().map(({ inputIds }) => inputIds.length);
           expect(flat).toEqual([...lengths].sort((a, b) => a - b));
         },
       ),
     );
+  });
+
+  it('cuts where the lengths part', () => {
+    const short = Array.from({ length: 5 }, () => example(20));
+    const long = Array.from({ length: 3 }, () => example(900));
+    expect(microBatches([...long, ...short], 4)).toEqual([short, long]);
   });
 
   it('keeps the order of equals, so that a step is the same in every run', () => {

@@ -24,11 +24,34 @@ export interface MicroBatch {
 /** Lengths are rounded up to this, so that few different shapes occur and buffers are found again. */
 const LENGTH_STEP = 16;
 
-/** Sorts by length and cuts into rows of `size`, so that a micro-batch pads little. Order within equals is kept. */
+/** What a pass costs besides its tokens, in tokens: every weight's gradient is written and added once more. */
+const PASS_COST = 256;
+
+const paddedLength = (length: number): number => Math.ceil(length / LENGTH_STEP) * LENGTH_STEP;
+
+/**
+ * Sorts by length and cuts where the least padding is computed. No micro-batch has more padded tokens than `size` rows
+ * of the longest example would. Order within equals is kept.
+ */
 export function microBatches(examples: readonly TrainingExample[], size: number): TrainingExample[][] {
   const sorted = [...examples].sort((a, b) => a.inputIds.length - b.inputIds.length);
+  const lengths = sorted.map((example) => paddedLength(example.inputIds.length));
+  const limit = size * (lengths.at(-1) ?? 0);
+  // best[end]: the least cost of the first `end` examples, and where their last micro-batch starts.
+  const best: { cost: number; start: number }[] = [{ cost: 0, start: 0 }];
+  for (let end = 1; end <= lengths.length; end++) {
+    let chosen = { cost: Number.POSITIVE_INFINITY, start: end - 1 };
+    for (let start = end - 1; start >= 0; start--) {
+      const tokens = (end - start) * lengths[end - 1];
+      if (tokens > limit) break;
+      const cost = best[start].cost + tokens + PASS_COST;
+      if (cost < chosen.cost) chosen = { cost, start };
+    }
+    best.push(chosen);
+  }
   const out: TrainingExample[][] = [];
-  for (let i = 0; i < sorted.length; i += size) out.push(sorted.slice(i, i + size));
+  for (let end = sorted.length; end > 0; end = best[end].start)
+    out.unshift(sorted.slice(best[end].start, end));
   return out;
 }
 
@@ -71,7 +94,7 @@ export function collateExamples(
 ): MicroBatch {
   const batch = examples.length;
   const longest = Math.max(...examples.map((example) => example.inputIds.length));
-  const seq = Math.ceil(longest / LENGTH_STEP) * LENGTH_STEP;
+  const seq = paddedLength(longest);
   const inputIds = new BigInt64Array(batch * seq).fill(BigInt(padId));
   const attentionMask = new BigInt64Array(batch * seq);
   const rows: bigint[] = [];
