@@ -4,11 +4,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=runs/out/tiny
+[ -e dist/cli/main.js ] || npm run build
 
 stage() { # NAME: runs/tiny/NAME.yaml, then a plain folder of its last checkpoint and a free-running look at it
   local name=$1
   [ -e "$out/$name/final/config.json" ] && return
-  npx safeguard train sft --config "runs/tiny/$name.yaml"
+  node dist/cli/main.js train sft --config "runs/tiny/$name.yaml"
   npx tsx scripts/tiny-export.ts --run "$out/$name" --output "$out/$name/final"
   npx tsx scripts/tiny-probe.ts --model "$out/$name/final" --limit 200 | tee "$out/$name/probe.txt"
 }

@@ -3,7 +3,6 @@ import { type GroupJudgement, judgeScene, type ThingJudgement } from './label.js
 import type { IconPolicy, SceneFacts, Setting, Statement } from './types.js';
 
 export { parseIconworldAnswer as parseAnswer, UNKNOWN_PICTURE } from '../guard/profiles/iconworld-answer.js';
-export type { IconworldAnswer } from '../guard/profiles/iconworld-answer.js';
 
 /** How a text says where a scene is. */
 export const PLACE_NAMES: Readonly<Record<Setting, string>> = {

@@ -18,7 +18,16 @@ export const CATEGORIES = [
 export type Category = (typeof CATEGORIES)[number];
 
 /** The places a scene may be set in; each is drawn as a background with one large sign icon. */
-export const SETTINGS = ['hospital', 'school', 'museum', 'home', 'stadium', 'church', 'beach', 'office'] as const;
+export const SETTINGS = [
+  'hospital',
+  'school',
+  'museum',
+  'home',
+  'stadium',
+  'church',
+  'beach',
+  'office',
+] as const;
 export type Setting = (typeof SETTINGS)[number];
 
 /** The icon set that draws a scene: `fluent` in training, `noto` as the unseen style. */
@@ -76,8 +85,16 @@ export interface SceneFacts {
 export type Rule =
   | { readonly kind: 'ban'; readonly categories: readonly Category[] }
   | { readonly kind: 'allow'; readonly categories: readonly Category[] }
-  | { readonly kind: 'onlyIn'; readonly categories: readonly Category[]; readonly settings: readonly Setting[] }
-  | { readonly kind: 'neverIn'; readonly categories: readonly Category[]; readonly settings: readonly Setting[] }
+  | {
+      readonly kind: 'onlyIn';
+      readonly categories: readonly Category[];
+      readonly settings: readonly Setting[];
+    }
+  | {
+      readonly kind: 'neverIn';
+      readonly categories: readonly Category[];
+      readonly settings: readonly Setting[];
+    }
   | { readonly kind: 'neverTogether'; readonly categories: readonly [Category, Category] }
   | { readonly kind: 'atMost'; readonly category: Category; readonly count: number }
   | { readonly kind: 'default'; readonly banned: boolean }

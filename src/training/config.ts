@@ -82,7 +82,7 @@ const sftConfig = z.strictObject({
 });
 
 export type SftConfig = z.infer<typeof sftConfig>;
-export type DataConfig = SftConfig['data'];
+type DataConfig = SftConfig['data'];
 
 /** Checks a configuration given as an object; the message names every wrong setting. */
 export function parseSftConfig(json: unknown, name = 'The configuration'): SftConfig {
