@@ -3,6 +3,7 @@ import { parseAnswer } from '../iconworld/answer.js';
 import type { QuestionKind } from '../iconworld/questions.js';
 import {
   captionSample,
+  indexSample,
   judgementSample,
   outOfWorldSample,
   questionSample,
@@ -58,6 +59,7 @@ interface WrongAnswer {
 export const PROBE_TASKS = [
   'caption',
   'reading',
+  'index',
   'judgement',
   'question',
   'outOfWorld',
@@ -72,6 +74,7 @@ interface StreamChoice {
 const STREAMS: Readonly<Record<Task, (choice: StreamChoice) => SampleStream>> = {
   caption: ({ split }) => captionSample({ split, longShare: 0 }),
   reading: ({ split, maxRules }) => readingSample({ split, maxRules }),
+  index: ({ split, maxRules }) => indexSample({ split, maxRules }),
   judgement: ({ split, maxRules }) => judgementSample({ split, maxRules }),
   question: ({ split }) => questionSample({ split }),
   outOfWorld: ({ split }) => outOfWorldSample({ split }),
@@ -117,6 +120,7 @@ const NONE: Omit<Shares, 'exact'> = {
 const SCORING: Readonly<Record<Task, (samples: readonly Sample[], answers: readonly string[]) => Shares>> = {
   caption: seenShares,
   reading: judgedShares,
+  index: (samples, answers) => ({ ...NONE, exact: exactShare(samples, answers) }),
   judgement: judgedShares,
   question: questionShares,
   outOfWorld: (samples, answers) => ({

@@ -1,7 +1,7 @@
 /** Free policies: rules drawn at random, said in the phrasings of a split; and pairs that differ in one statement. */
 import { assert } from '../util/errors.js';
 import type { Random } from '../util/random.js';
-import { judgeRules } from './label.js';
+import { judgeRules, namedBy } from './label.js';
 import { LEVEL_RULES } from './levels.js';
 import { estimateTokens, layOut, MAX_POLICY_TOKENS, sampleLayout } from './page.js';
 import { phraseRule, voiceSentence } from './phrasing.js';
@@ -20,6 +20,8 @@ export interface PolicyOptions {
   readonly facts?: SceneFacts;
   /** The label that `facts` shall have under the policy; needs a sensitive thing to be `unsafe`. */
   readonly want?: 'safe' | 'unsafe';
+  /** Statements that decide on a category call it by its plain name, never by a synonym. */
+  readonly plain?: boolean;
 }
 
 /** With the default, 1–9 ruling statements. */
@@ -32,7 +34,7 @@ const MAX_TRIES = 2000;
 /** Samples a free policy; never one that rules exactly as a level does. */
 export function samplePolicy(random: Random, options: PolicyOptions): IconPolicy {
   const rules = rulesWanted(random, options);
-  return write(random, withVoice(random, rules, options.voice ?? FREE_VOICE), options.split);
+  return write(random, withVoice(random, rules, options.voice ?? FREE_VOICE), options);
 }
 
 function rulesWanted(random: Random, { rules = FREE_RULES, facts, want }: PolicyOptions): Rule[] {
@@ -51,29 +53,36 @@ function withVoice(random: Random, rules: readonly Rule[], range: Range): Rule[]
   return all;
 }
 
-function phrase(random: Random, rule: Rule, split: Split): Statement {
-  return {
-    rule,
-    text: rule.kind === 'voice' ? voiceSentence(random, split) : phraseRule(random, rule, split),
-  };
+/** How statements are put into words. */
+type Wording = Pick<PolicyOptions, 'split' | 'plain'>;
+
+function phrase(random: Random, rule: Rule, { split, plain = false }: Wording): Statement {
+  if (rule.kind === 'voice') return { rule, text: voiceSentence(random, split) };
+  const names = plain ? namedBy(rule) : [];
+  for (let i = 0; i < MAX_TRIES; i++) {
+    const text = phraseRule(random, rule, split);
+    // With the space before it a name is the same token wherever it stands.
+    if (names.every((name) => text.includes(` ${name}`))) return { rule, text };
+  }
+  assert(false, `no phrasing calls ${names.join(' and ')} by name`);
 }
 
-function write(random: Random, rules: readonly Rule[], split: Split): IconPolicy {
+function write(random: Random, rules: readonly Rule[], wording: Wording): IconPolicy {
   const layout = sampleLayout(random, rules.length);
   return layOut(
     layout,
-    phraseWithin(random, split, (say) => rules.map(say)),
+    phraseWithin(random, wording, (say) => rules.map(say)),
   );
 }
 
 /** Phrases statements anew until the numbered text fits the model's prompt; nearly always at once. */
 function phraseWithin(
   random: Random,
-  split: Split,
+  wording: Wording,
   build: (say: (rule: Rule) => Statement) => Statement[],
 ): Statement[] {
   for (let i = 0; i < MAX_TRIES; i++) {
-    const statements = build((rule) => phrase(random, rule, split));
+    const statements = build((rule) => phrase(random, rule, wording));
     if (
       estimateTokens(statements) <= MAX_POLICY_TOKENS &&
       new Set(statements.map(({ text }) => text)).size === statements.length
@@ -102,7 +111,7 @@ export function boundaryPair(
     if (label === otherLabel || LEVEL_RULES.has(rulesKey(other))) continue;
     const layout = sampleLayout(random, rules.length);
     // The changed sentence stands behind the others while both pages are fitted to the prompt.
-    const said = phraseWithin(random, options.split, (say) => [...rules.map(say), say(changed)]);
+    const said = phraseWithin(random, options, (say) => [...rules.map(say), say(changed)]);
     const first = layOut(layout, said.slice(0, -1));
     const second = layOut(layout, said.slice(0, -1).with(at, said[said.length - 1]));
     return label === 'safe' ? [first, second] : [second, first];

@@ -32,6 +32,12 @@ const COUNTS = [
 /** The default closes the page this often, else it stands anywhere. */
 const DEFAULT_LAST_SHARE = 0.7;
 
+/** The categories that a rule speaks of, whether it decides on them or not. */
+export function categoriesOf(rule: Rule): readonly Category[] {
+  if (rule.kind === 'neverTogether') return rule.categories;
+  return rule.kind === 'atMost' ? [rule.category] : namedBy(rule);
+}
+
 /** The categories present, each once, in order. */
 export function presentCategories({ things }: SceneFacts): Category[] {
   return [...new Set(things.flatMap(({ category }) => (category === null ? [] : [category])))];

@@ -6,11 +6,13 @@ import { CAPTION_PROMPTS, captionText, factsOf } from './captions.js';
 import { HARMLESS_ICONS, ICONS_BY_CATEGORY } from './icons.js';
 import { judgeScene, namedBy } from './label.js';
 import { sampleOutOfWorld } from './outworld.js';
-import { numberedText } from './page.js';
+import { layOut, numberedText, sampleLayout } from './page.js';
 import { boundaryPair, samplePolicy } from './policy.js';
 import { type QuestionKind, sampleQuestion } from './questions.js';
 import { renderScene } from './render.js';
 import { sampleScene, type SceneOptions } from './scene.js';
+import { INDEX_PROMPT, indexText } from './rule-index.js';
+import { categoriesOf } from './rules.js';
 import { type Split, splitRandom } from './splits.js';
 import {
   CATEGORIES,
@@ -22,7 +24,7 @@ import {
   type Setting,
 } from './types.js';
 
-export type Task = 'caption' | 'reading' | 'judgement' | 'question' | 'outOfWorld';
+export type Task = 'caption' | 'reading' | 'index' | 'judgement' | 'question' | 'outOfWorld';
 
 /** What made a sample; evaluation compares with it. */
 export interface SampleMeta {
@@ -106,6 +108,15 @@ export interface ReadingStreamOptions {
   readonly maxVoice?: number;
   /** 1 … this many things, evenly. 6 if absent. */
   readonly maxThings?: number;
+  /**
+   * Of the things to look up, the share that statements name ({@link NAMED_SHARE} if absent). With 1 a statement decides
+   * each of them wherever the policy has one that can.
+   */
+  readonly namedShare?: number;
+  /** Statements call categories by their plain names. */
+  readonly plain?: boolean;
+  /** Statements stand in any order, the default anywhere among them. */
+  readonly shuffled?: boolean;
 }
 
 /** Of the things to look up, the share that statements name; of the rest half are harmless. */
@@ -123,16 +134,23 @@ export function readingSample({
   maxRules = 8,
   maxVoice = 4,
   maxThings = 6,
+  namedShare = NAMED_SHARE,
+  plain = false,
+  shuffled = false,
 }: ReadingStreamOptions = {}): SampleStream {
   return {
     next: (random) => {
       const own = splitRandom(random, 'policy', split);
       const rules = own.chance(0.5) ? maxRules : own.int(1, maxRules);
-      const policy = samplePolicy(own, { split, rules: [rules, rules], voice: [0, maxVoice] });
+      const sampled = samplePolicy(own, { split, rules: [rules, rules], voice: [0, maxVoice], plain });
+      const { statements } = sampled;
+      const policy = shuffled
+        ? layOut(sampleLayout(own, statements.length), own.shuffle(statements))
+        : sampled;
       const want = own.chance(BALANCED_SHARE) ? own.pick(['safe', 'unsafe'] as const) : null;
-      let facts = factsFor(own, policy, maxThings);
+      let facts = factsFor(own, policy, maxThings, namedShare);
       for (let i = 0; want && i < BALANCING_TRIES && judgeScene(facts, policy).label !== want; i++) {
-        facts = factsFor(own, policy, maxThings);
+        facts = factsFor(own, policy, maxThings, namedShare);
       }
       return {
         image: null,
@@ -144,20 +162,35 @@ export function readingSample({
   };
 }
 
+/** A policy alone, and what each of its statements rules. */
+export function indexSample({
+  split = 'train',
+  maxRules = 8,
+  maxVoice = 4,
+}: ReadingStreamOptions = {}): SampleStream {
+  return {
+    next: (random) => {
+      const own = splitRandom(random, 'policy', split);
+      const rules = own.chance(0.5) ? maxRules : own.int(1, maxRules);
+      const policy = samplePolicy(own, { split, rules: [rules, rules], voice: [0, maxVoice] });
+      return {
+        image: null,
+        prompt: `${INDEX_PROMPT}\n${numberedText(policy.statements)}`,
+        answer: indexText(policy.statements),
+        meta: { ...NO_META, task: 'index', policy },
+      };
+    },
+  };
+}
+
 /** A place and things that make a policy's rules matter. */
-function factsFor(random: Random, policy: IconPolicy, maxThings: number): SceneFacts {
+function factsFor(random: Random, policy: IconPolicy, maxThings: number, namedShare: number): SceneFacts {
   const rules = policy.statements.map(({ rule }) => rule);
   const settings = rules.flatMap((rule): readonly Setting[] => ('settings' in rule ? rule.settings : []));
-  const named = rules.flatMap((rule) =>
-    rule.kind === 'neverTogether'
-      ? rule.categories
-      : rule.kind === 'atMost'
-        ? [rule.category]
-        : namedBy(rule),
-  );
+  const named = rules.flatMap(namedShare === 1 ? namedBy : categoriesOf);
   const unnamed = CATEGORIES.filter((category) => !rules.some((rule) => namedBy(rule).includes(category)));
   const thing = (): Icon => {
-    if (named.length > 0 && random.chance(NAMED_SHARE))
+    if (named.length > 0 && random.chance(namedShare))
       return random.pick(ICONS_BY_CATEGORY[random.pick(named)]);
     return random.chance(0.5) || unnamed.length === 0
       ? random.pick(HARMLESS_ICONS)

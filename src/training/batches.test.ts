@@ -115,7 +115,7 @@ describe('collateExamples', () => {
   });
 });
 
-describe('a step', () => {
+describe('a step', { timeout: 180_000 }, () => {
   interface Step {
     readonly loss: number;
     readonly byTask: Record<string, number>;

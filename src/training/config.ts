@@ -82,7 +82,6 @@ const sftConfig = z.strictObject({
 });
 
 export type SftConfig = z.infer<typeof sftConfig>;
-type DataConfig = SftConfig['data'];
 
 /** Checks a configuration given as an object; the message names every wrong setting. */
 export function parseSftConfig(json: unknown, name = 'The configuration'): SftConfig {

@@ -49,7 +49,7 @@ describe('iconworldSource', () => {
 
   it('refuses tasks that do not exist, and none at all', async () => {
     await expect(iconworldSource({ ...mixture, tasks: { captions: 1 } })).rejects.toThrow(
-      /Unknown IconWorld task 'captions' in data\.tasks: choose among caption, suppressed_caption, reading/,
+      /Unknown IconWorld task 'captions' in data\.tasks: choose among caption, .*reading, .*judgement/,
     );
     await expect(iconworldSource({ ...mixture, tasks: { caption: 0 } })).rejects.toThrow(
       'data.tasks gives no task a weight above 0: name at least one.',

@@ -2,6 +2,7 @@
 import { loadIcons } from '../iconworld/raster.js';
 import {
   captionSample,
+  indexSample,
   judgementSample,
   outOfWorldSample,
   questionSample,
@@ -22,6 +23,15 @@ const TASKS: Readonly<Record<string, StreamFactory>> = {
   caption_one: () => captionSample({ longShare: 0, scene: { count: 1 } }),
   suppressed_caption: () => captionSample({ suppressed: true }),
   reading: (maxRules) => readingSample({ maxRules }),
+  /** No thing is named by a statement and the default stands anywhere: which number does a statement have? */
+  find_default: (maxRules) =>
+    readingSample({ maxRules, namedShare: 0, maxThings: 2, maxVoice: 2, plain: true, shuffled: true }),
+  /** Every thing is named by a statement, by its plain name: which statement names it? */
+  lookup_plain: (maxRules) =>
+    readingSample({ maxRules, namedShare: 1, maxThings: 3, maxVoice: 2, plain: true, shuffled: true }),
+  /** The same in all words. */
+  lookup: (maxRules) => readingSample({ maxRules, namedShare: 1, maxThings: 4, maxVoice: 2, shuffled: true }),
+  index: (maxRules) => indexSample({ maxRules }),
   judgement: (maxRules) => judgementSample({ maxRules }),
   question: () => questionSample(),
   out_of_world: () => outOfWorldSample(),

@@ -117,15 +117,15 @@ export function noise(width: number, height: number, seed: number): RgbImage {
 
 const WORDS = ['red', 'cat', 'blue', 'mat', 'picture', 'allowed', 'safe', 'yes'];
 
-/** Samples of different lengths; every other one has a picture, of one of five. Counts what it was asked for. */
-export function tinySource(asked: number[] = []): SampleSource {
+/** Samples of different lengths; every other one has a picture, of one of five. Notes what it was asked for. */
+export function tinySource(asked: number[] = [], pictures = true): SampleSource {
   return {
     sample(index) {
       asked.push(index);
       const random = new Random(`sample/${index}`);
       const say = (least: number, most: number): string =>
         Array.from({ length: random.int(least, most) }, () => random.pick(WORDS)).join(' ');
-      const pictured = index % 2 === 1;
+      const pictured = pictures && index % 2 === 1;
       const side = random.pick([28, 56, 84]);
       return Promise.resolve({
         images: pictured ? [noise(side, 56, random.int(0, 4))] : [],
