@@ -40,10 +40,9 @@ describe('the embedded model', () => {
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(MAX_WEIGHT_BYTES);
   });
 
-  it('judges one picture differently under two policies, with reasons', async () => {
+  it('judges one picture differently under two policies and says where it is', async () => {
     const [school, museum] = await guard.judgeAll(policies.map((policy) => ({ image: PICTURE, policy })));
     expect(school.label).toBe('unsafe');
-    expect(school.violatedRule?.quotedExactly).toBe(true);
     expect(school.probability).toBeGreaterThan(0.5);
     expect(museum.label).toBe('safe');
     expect(museum.probability).toBeLessThan(0.5);
