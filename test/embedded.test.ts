@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EMBEDDED_MODEL, Guard } from '../src/guard/guard.js';
 import { Policy } from '../src/policy/policy.js';
 
-const PICTURE = 'examples/museum-pistol.png';
+const PICTURE = 'examples/museum-knife.png';
 const SCHOOL = 'policies/school-newsletter.md';
 const MUSEUM = 'policies/museum-shop.md';
 /** What the weights may add to the package. */
@@ -46,6 +46,7 @@ describe('the embedded model', () => {
     expect(school.probability).toBeGreaterThan(0.5);
     expect(museum.label).toBe('safe');
     expect(museum.probability).toBeLessThan(0.5);
+    expect(school.violatedRule).toEqual({ number: 2, text: 'No weapons.', quotedExactly: true });
     for (const { reasoning } of [school, museum]) expect(reasoning).toContain('In a museum: ');
   });
 
