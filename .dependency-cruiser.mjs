@@ -10,6 +10,7 @@ const rooms = [
   'optim',
   'models',
   'generation',
+  'engines',
   'policy',
   'guard',
   'iconworld',

@@ -3,8 +3,10 @@ import { parseAnswer } from '../iconworld/answer.js';
 import type { QuestionKind } from '../iconworld/questions.js';
 import {
   captionSample,
+  findWordsSample,
   indexSample,
   judgementSample,
+  locateSample,
   outOfWorldSample,
   questionSample,
   readingSample,
@@ -60,6 +62,8 @@ export const PROBE_TASKS = [
   'caption',
   'reading',
   'index',
+  'locate',
+  'findWords',
   'judgement',
   'question',
   'outOfWorld',
@@ -75,6 +79,8 @@ const STREAMS: Readonly<Record<Task, (choice: StreamChoice) => SampleStream>> = 
   caption: ({ split }) => captionSample({ split, longShare: 0 }),
   reading: ({ split, maxRules }) => readingSample({ split, maxRules }),
   index: ({ split, maxRules }) => indexSample({ split, maxRules }),
+  locate: ({ split, maxRules }) => locateSample({ split, maxRules }),
+  findWords: ({ split, maxRules }) => findWordsSample({ split, maxRules }),
   judgement: ({ split, maxRules }) => judgementSample({ split, maxRules }),
   question: ({ split }) => questionSample({ split }),
   outOfWorld: ({ split }) => outOfWorldSample({ split }),
@@ -121,6 +127,8 @@ const SCORING: Readonly<Record<Task, (samples: readonly Sample[], answers: reado
   caption: seenShares,
   reading: judgedShares,
   index: (samples, answers) => ({ ...NONE, exact: exactShare(samples, answers) }),
+  locate: (samples, answers) => ({ ...NONE, exact: exactShare(samples, answers) }),
+  findWords: (samples, answers) => ({ ...NONE, exact: exactShare(samples, answers) }),
   judgement: judgedShares,
   question: questionShares,
   outOfWorld: (samples, answers) => ({

@@ -5,6 +5,7 @@ import { type EncodedPrompt, Processor } from '../models/qwen2_5_vl/processor.js
 import { lower, type WeightSource } from '../onnx/lower.js';
 import { Session } from '../runtime/session.js';
 import { type GeneratedTokens, type GenerationSettings, Generator, type TokenRules } from './generator.js';
+import { GrammarCompiler } from './grammar/token-masks.js';
 import { cachedTextGraph, visionGraph } from './graphs.js';
 
 export interface LoadOptions {
@@ -63,13 +64,28 @@ export class LoadedModel {
     return new LoadedModel(
       config,
       processor,
-      new Generator(config, sessions[0], sessions[1], rules),
+      new Generator(
+        config,
+        sessions[0],
+        sessions[1],
+        rules,
+        new GrammarCompiler(processor.tokenizer, rules.stop),
+      ),
       sessions,
     );
   }
 
   generate(prompts: readonly EncodedPrompt[], settings: GenerationSettings): Promise<GeneratedTokens[]> {
     return this.generator.generate(prompts, settings);
+  }
+
+  /** The log-probability of every token of each continuation of a prompt that is computed once. */
+  score(
+    prompt: EncodedPrompt,
+    continuations: readonly (readonly number[])[],
+    signal?: AbortSignal,
+  ): Promise<number[][]> {
+    return this.generator.score(prompt, continuations, signal);
   }
 
   async dispose(): Promise<void> {

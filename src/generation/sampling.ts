@@ -89,6 +89,19 @@ export function argmax(logits: Float32Array): number {
   return best;
 }
 
+/** The ids of the `count` largest logits, the largest first, the lower of equals. */
+export function largestIds(logits: Float32Array, count: number): number[] {
+  const best: number[] = [];
+  if (count < 1) return best;
+  for (let id = 0; id < logits.length; id++) {
+    if (best.length === count && logits[id] <= logits[best[count - 1]]) continue;
+    let place = Math.min(best.length, count - 1);
+    for (; place > 0 && logits[id] > logits[best[place - 1]]; place--) best[place] = best[place - 1];
+    best[place] = id;
+  }
+  return best;
+}
+
 /** The token that the settings choose; `random` is used only when sampling. */
 export function chooseToken(
   logits: Float32Array,

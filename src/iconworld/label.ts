@@ -67,11 +67,16 @@ export function judgeRules(facts: SceneFacts, rules: readonly Rule[]): Judgement
   };
 }
 
+/** The index of the first rule that names a category, else of the default; -1 where there is neither. */
+export function decidingIndex(category: Category, rules: readonly Rule[]): number {
+  const naming = rules.findIndex((rule) => namedBy(rule).includes(category));
+  return naming >= 0 ? naming : rules.findIndex((rule) => rule.kind === 'default');
+}
+
 function judgeThing(icon: Icon, { setting }: SceneFacts, rules: readonly Rule[]): ThingJudgement {
   const { category } = icon;
   if (category === null) return { icon, number: null, banned: false };
-  const naming = rules.findIndex((rule) => namedBy(rule).includes(category));
-  const index = naming >= 0 ? naming : rules.findIndex((rule) => rule.kind === 'default');
+  const index = decidingIndex(category, rules);
   if (index < 0) return { icon, number: null, banned: false };
   return { icon, number: index + 1, banned: bans(rules[index], setting) };
 }

@@ -3,11 +3,14 @@ import { Random } from '../util/random.js';
 import { parseAnswer, seenLine } from './answer.js';
 import { CAPTION_PROMPTS, captionText, factsOf, withArticle } from './captions.js';
 import { ICONS } from './icons.js';
+import { namedBy } from './label.js';
 import { loadIcons } from './raster.js';
 import { QUESTION_KINDS, type QuestionKind } from './questions.js';
 import {
   captionSample,
+  findWordsSample,
   judgementSample,
+  locateSample,
   outOfWorldSample,
   questionSample,
   readingSample,
@@ -22,6 +25,52 @@ const take = (stream: SampleStream, count: number, seed = 'samples'): Sample[] =
 };
 const share = (samples: readonly Sample[], is: (sample: Sample) => boolean): number =>
   samples.filter(is).length / samples.length;
+
+describe('locateSample', () => {
+  it('gives each category the first statement that names it, else the default, wherever that stands', () => {
+    const samples = take(locateSample(), 300);
+    const numbers = samples.flatMap(({ answer, meta }) => {
+      const rules = meta.policy?.statements.map(({ rule }) => rule) ?? [];
+      return answer.split('\n').map((line) => {
+        const [, category, number] = /^- ([a-z]+) \[(\d+)\]$/.exec(line) ?? [];
+        const naming = rules.findIndex((rule) => namedBy(rule).some((name) => name === category));
+        const decides = naming < 0 ? rules.findIndex(({ kind }) => kind === 'default') : naming;
+        expect(Number(number)).toBe(decides + 1);
+        return naming < 0 ? 'default' : 'named';
+      });
+    });
+    expect(numbers.filter((kind) => kind === 'named').length / numbers.length).toBeGreaterThan(0.4);
+    expect(numbers.filter((kind) => kind === 'default').length / numbers.length).toBeGreaterThan(0.1);
+  });
+
+  it('asks for the categories it answers for', () => {
+    for (const { prompt, answer } of take(locateSample({ maxRules: 2 }), 50)) {
+      const asked = prompt.split('\n', 1).join('').replace('Which statement decides? ', '').split(', ');
+      expect(answer.split('\n').map((line) => line.replace(/^- | \[\d+\]$/g, ''))).toEqual(asked);
+    }
+  });
+});
+
+describe('findWordsSample', () => {
+  it('asks for words that stand in one statement only, and gives its number', () => {
+    for (const { prompt, answer, meta } of take(findWordsSample(), 200)) {
+      const texts = meta.policy?.statements.map(({ text }) => text) ?? [];
+      for (const line of answer.split('\n')) {
+        const [, word, number] = /^- ([a-z]+) \[(\d+)\]$/.exec(line) ?? [];
+        expect(prompt.split('\n', 1).join('')).toContain(` ${word}`);
+        const having = texts.flatMap((text, i) =>
+          text
+            .toLowerCase()
+            .split(/[^a-z]+/)
+            .includes(word)
+            ? [i + 1]
+            : [],
+        );
+        expect(having).toEqual([Number(number)]);
+      }
+    }
+  });
+});
 
 describe('readingSample', () => {
   it('starts with what is seen, then the numbered policy, without a picture', () => {

@@ -11,7 +11,14 @@ import { boundaryPair, samplePolicy } from './policy.js';
 import { type QuestionKind, sampleQuestion } from './questions.js';
 import { renderScene } from './render.js';
 import { sampleScene, type SceneOptions } from './scene.js';
-import { INDEX_PROMPT, indexText } from './rule-index.js';
+import {
+  FIND_WORDS_PROMPT,
+  INDEX_PROMPT,
+  indexText,
+  LOCATE_PROMPT,
+  locateText,
+  ownWords,
+} from './rule-index.js';
 import { categoriesOf } from './rules.js';
 import { type Split, splitRandom } from './splits.js';
 import {
@@ -24,7 +31,15 @@ import {
   type Setting,
 } from './types.js';
 
-export type Task = 'caption' | 'reading' | 'index' | 'judgement' | 'question' | 'outOfWorld';
+export type Task =
+  | 'caption'
+  | 'reading'
+  | 'index'
+  | 'locate'
+  | 'findWords'
+  | 'judgement'
+  | 'question'
+  | 'outOfWorld';
 
 /** What made a sample; evaluation compares with it. */
 export interface SampleMeta {
@@ -178,6 +193,63 @@ export function indexSample({
         prompt: `${INDEX_PROMPT}\n${numberedText(policy.statements)}`,
         answer: indexText(policy.statements),
         meta: { ...NO_META, task: 'index', policy },
+      };
+    },
+  };
+}
+
+/** At most so many categories are asked for; of them the share that statements name. */
+const LOCATED = { max: 6, namedShare: 0.8 } as const;
+
+/** A policy with its statements in any order, and for some categories the number of the statement that decides. */
+export function locateSample({
+  split = 'train',
+  maxRules = 8,
+  maxVoice = 4,
+  plain = false,
+}: ReadingStreamOptions = {}): SampleStream {
+  return {
+    next: (random) => {
+      const own = splitRandom(random, 'policy', split);
+      const rules = own.chance(0.5) ? maxRules : own.int(1, maxRules);
+      const { statements } = samplePolicy(own, { split, rules: [rules, rules], voice: [0, maxVoice], plain });
+      const policy = layOut(sampleLayout(own, statements.length), own.shuffle(statements));
+      const named = new Set(policy.statements.flatMap(({ rule }) => namedBy(rule)));
+      const categories = own
+        .shuffle(CATEGORIES)
+        .filter((category) => named.has(category) === own.chance(LOCATED.namedShare))
+        .slice(0, LOCATED.max);
+      const asked = categories.length > 0 ? categories : [own.pick(CATEGORIES)];
+      return {
+        image: null,
+        prompt: `${LOCATE_PROMPT} ${asked.join(', ')}\n${numberedText(policy.statements)}`,
+        answer: locateText(asked, policy.statements),
+        meta: { ...NO_META, task: 'locate', policy },
+      };
+    },
+  };
+}
+
+/** So many words are asked for at most: many numbers in one answer are a dense signal for how to find one. */
+const MAX_WORDS = 16;
+
+/** A policy with its statements in any order, and the numbers of the statements that hold some words. */
+export function findWordsSample({
+  split = 'train',
+  maxRules = 8,
+  maxVoice = 4,
+}: ReadingStreamOptions = {}): SampleStream {
+  return {
+    next: (random) => {
+      const own = splitRandom(random, 'policy', split);
+      const { statements } = samplePolicy(own, { split, rules: [1, maxRules], voice: [1, maxVoice] });
+      const policy = layOut(sampleLayout(own, statements.length), own.shuffle(statements));
+      const words = own.shuffle(ownWords(policy.statements.map(({ text }) => text))).slice(0, MAX_WORDS);
+      return {
+        image: null,
+        prompt: `${FIND_WORDS_PROMPT} ${words.map(({ word }) => word).join(', ')}\n${numberedText(policy.statements)}`,
+        answer: words.map(({ word, number }) => `- ${word} [${number}]`).join('\n'),
+        meta: { ...NO_META, task: 'findWords', policy },
       };
     },
   };

@@ -2,8 +2,10 @@
 import { loadIcons } from '../iconworld/raster.js';
 import {
   captionSample,
+  findWordsSample,
   indexSample,
   judgementSample,
+  locateSample,
   outOfWorldSample,
   questionSample,
   readingSample,
@@ -32,6 +34,11 @@ const TASKS: Readonly<Record<string, StreamFactory>> = {
   /** The same in all words. */
   lookup: (maxRules) => readingSample({ maxRules, namedShare: 1, maxThings: 4, maxVoice: 2, shuffled: true }),
   index: (maxRules) => indexSample({ maxRules }),
+  /** Which statement has a word: the circuit that the lookups need, with a dense signal. */
+  find_words: (maxRules) => findWordsSample({ maxRules }),
+  /** The number alone, of the statement that decides about a category: by plain names, then in all words. */
+  locate_plain: (maxRules) => locateSample({ maxRules, maxVoice: Math.min(2, maxRules - 1), plain: true }),
+  locate: (maxRules) => locateSample({ maxRules }),
   judgement: (maxRules) => judgementSample({ maxRules }),
   question: () => questionSample(),
   out_of_world: () => outOfWorldSample(),

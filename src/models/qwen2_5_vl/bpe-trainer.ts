@@ -1,3 +1,4 @@
+import { byteAlphabet, byteOrder } from './byte-alphabet.js';
 import { alternation } from './tokenizer.js';
 import { splitter } from './tokenizer-library.js';
 
@@ -184,23 +185,6 @@ function replacePair(symbols: readonly number[], pair: number, merged: number): 
     } else out.push(symbols[i]);
   }
   return out;
-}
-
-/** The bytes in the order of their ids: those that print as themselves first (openai/gpt-2:src/encoder.py). */
-function byteOrder(): number[] {
-  const all = Array.from({ length: BYTES }, (_, byte) => byte);
-  return [...all.filter(printsAsItself), ...all.filter((byte) => !printsAsItself(byte))];
-}
-
-/** ! … ~, ¡ … ¬ and ® … ÿ: Latin-1 without spaces, controls and the soft hyphen. */
-function printsAsItself(byte: number): boolean {
-  return (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte !== 0xad);
-}
-
-/** The character that stands for each byte, in the order of ids; the others take characters from U+0100 on. */
-function byteAlphabet(): string[] {
-  let next = BYTES;
-  return byteOrder().map((byte) => String.fromCharCode(printsAsItself(byte) ? byte : next++));
 }
 
 /** A binary heap: `pop` gives the item that is before all others. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { isJsonObject, type JsonObject, readJsonObject } from '../../checkpoint/json.js';
 import { messageOf, UserError } from '../../util/errors.js';
+import { tokenBytes } from './byte-alphabet.js';
 import {
   byteLevel as byteLevelStep,
   createLibraryTokenizer,
@@ -102,6 +103,7 @@ export class Tokenizer {
   /** Encodes word by word, or, for a pipeline unlike Qwen2's, the library that knows no special tokens. */
   readonly #words: WordEncoder | LibraryTokenizer;
   readonly #addedTokens: ReadonlyMap<string, number>;
+  readonly #addedById: ReadonlyMap<number, { readonly content: string; readonly special: boolean }>;
   readonly #findAdded: RegExp | undefined;
   readonly #findPlainAdded: RegExp | undefined;
 
@@ -119,6 +121,7 @@ export class Tokenizer {
     for (const { id } of added) last = Math.max(last, id);
     this.vocabSize = last + 1;
     this.#addedTokens = new Map(added.map(({ content, id }) => [content, id]));
+    this.#addedById = new Map(added.map((token) => [token.id, token]));
     this.#findAdded = alternation(added.map(({ content }) => content));
     this.#findPlainAdded = alternation(plain.map(({ content }) => content));
     const wordwise = wordwiseSchema.safeParse(json);
@@ -161,6 +164,17 @@ export class Tokenizer {
   /** The id of a token, special or not; undefined where the vocabulary lacks it. */
   id(token: string): number | undefined {
     return this.#library.token_to_id(token);
+  }
+
+  /**
+   * The bytes that a token of byte-level BPE adds to a text, which may be a part of a character. Undefined for special
+   * tokens and for ids without a token.
+   */
+  bytesOf(id: number): Uint8Array | undefined {
+    const added = this.#addedById.get(id);
+    if (added !== undefined) return added.special ? undefined : new TextEncoder().encode(added.content);
+    const token = this.#library.id_to_token(id);
+    return token === undefined ? undefined : tokenBytes(token);
   }
 
   /** Token ids of a text. */

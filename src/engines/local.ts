@@ -1,0 +1,207 @@
+/** @module A checkpoint that runs in this process, as an engine. */
+import { readFile, stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { GeneratedTokens } from '../generation/generator.js';
+import type { LoadedModel, LoadOptions } from '../generation/model.js';
+import { decodeImage } from '../images/decode.js';
+import type { Message } from '../models/qwen2_5_vl/chat.js';
+import type { EncodedPrompt } from '../models/qwen2_5_vl/processor.js';
+import { UserError } from '../util/errors.js';
+import { sha256 } from '../util/hash.js';
+import { TextChannel } from './channel.js';
+import {
+  checkRequest,
+  type Engine,
+  type EngineCapabilities,
+  type EngineCompletion,
+  type EngineDelta,
+  type EngineIdentity,
+  type EngineMessage,
+  type EngineRequest,
+  type ScoredContinuation,
+} from './engine.js';
+import { Limiter } from './limiter.js';
+
+/** Hashing this many bytes takes well under a second; larger weights are known by their path alone. */
+const MAX_HASHED_BYTES = 100_000_000;
+
+/** Requests are answered one after the other: each one takes all threads. */
+export class LocalEngine implements Engine {
+  readonly name: string;
+  readonly capabilities: EngineCapabilities;
+  readonly #turns = new Limiter(1);
+  #closed = false;
+
+  constructor(
+    readonly identity: EngineIdentity,
+    private readonly model: LoadedModel,
+  ) {
+    this.name = identity.name;
+    this.capabilities = {
+      images: 'many',
+      logprobs: true,
+      grammar: true,
+      prefix: true,
+      score: true,
+      stream: true,
+      seed: true,
+      contextLength: model.config.text.maxPositionEmbeddings,
+    };
+  }
+
+  /** Opens a Qwen2.5-VL checkpoint folder. @throws UserError where it cannot be run. */
+  static async load(folder: string, options: LoadOptions = {}): Promise<LocalEngine> {
+    // ONNX Runtime is loaded when a model is, not with the first import.
+    const generation = await import('../generation/model.js');
+    const model = await generation.LoadedModel.load(folder, options);
+    return new LocalEngine(await identify(folder), model);
+  }
+
+  async complete(request: EngineRequest): Promise<EngineCompletion[]> {
+    checkRequest(this, request, 'complete');
+    return this.#inTurn(request, (prompt) => this.#generate(prompt, request));
+  }
+
+  async *stream(request: EngineRequest): AsyncGenerator<EngineDelta, void> {
+    checkRequest(this, request, 'stream');
+    const left = new AbortController();
+    const signal = AbortSignal.any([left.signal, ...(request.signal === undefined ? [] : [request.signal])]);
+    const texts = new TextChannel();
+    const decoder = newDecoder();
+    const whole = this.#inTurn({ ...request, signal }, (prompt) =>
+      this.#generate(prompt, { ...request, signal }, (id) => {
+        texts.push(decoder.decode(this.model.processor.tokenizer.bytesOf(id), { stream: true }));
+      }),
+    );
+    const ended = whole.then(
+      () => texts.end(),
+      () => texts.end(),
+    );
+    try {
+      for await (const text of texts) if (text !== '') yield { text, completion: null };
+      const [completion] = await whole;
+      yield { text: decoder.decode(), completion };
+    } finally {
+      left.abort();
+      await ended;
+    }
+  }
+
+  async score(request: EngineRequest, continuations: readonly string[]): Promise<ScoredContinuation[]> {
+    checkRequest(this, request, 'complete');
+    const { tokenizer } = this.model.processor;
+    const ids = continuations.map((text) => tokenizer.encode(text, { special: false }));
+    const scores = await this.#inTurn(request, (prompt) => this.model.score(prompt, ids, request.signal));
+    return scores.map((logprobs, i) => ({
+      tokens: logprobs.map((logprob, k) => ({ ...this.#textOf(ids[i][k]), logprob })),
+      logprob: logprobs.reduce((sum, logprob) => sum + logprob, 0),
+    }));
+  }
+
+  /** Waits for the request at work. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const leave = await this.#turns.enter();
+    await this.model.dispose();
+    leave();
+  }
+
+  async #inTurn<T>(request: EngineRequest, work: (prompt: EncodedPrompt) => Promise<T>): Promise<T> {
+    this.#checkOpen();
+    const leave = await this.#turns.enter(request.signal);
+    try {
+      return await work(await this.#prompt(request));
+    } finally {
+      leave();
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new UserError(`the engine ${this.name} is closed; open it again`);
+  }
+
+  async #prompt({ messages, prefix }: EngineRequest): Promise<EncodedPrompt> {
+    const { processor } = this.model;
+    const { inputIds, images } = processor.encodeChat(await Promise.all(messages.map(withPixels)));
+    const forced = prefix === undefined ? [] : processor.tokenizer.encode(prefix, { special: false });
+    return { inputIds: [...inputIds, ...forced], images };
+  }
+
+  async #generate(
+    prompt: EncodedPrompt,
+    request: EngineRequest,
+    onToken?: (id: number) => void,
+  ): Promise<EngineCompletion[]> {
+    const { maxNewTokens, temperature, topP, seed, n, grammar, topLogprobs, signal } = request;
+    const answers = await this.model.generate([prompt], {
+      maxNewTokens,
+      temperature,
+      topP,
+      seed,
+      n,
+      grammar,
+      signal,
+      topLogProbs: topLogprobs,
+      onToken: onToken && ((_, id) => onToken(id)),
+    });
+    return answers.map((answer) => ({
+      text: this.#text(answer.tokens),
+      tokens: topLogprobs === undefined ? [] : this.#tokens(answer),
+      finishReason: answer.finishReason,
+      usage: { prompt: prompt.inputIds.length, completion: answer.tokens.length },
+    }));
+  }
+
+  #tokens({ tokens, logProbs, top }: GeneratedTokens): EngineCompletion['tokens'] {
+    return tokens.map((id, i) => ({
+      ...this.#textOf(id),
+      logprob: logProbs[i],
+      top: top[i].map((token) => ({ text: this.#nameOf(token.id), logprob: token.logProb })),
+    }));
+  }
+
+  #textOf(id: number): { text: string; bytes: Uint8Array } {
+    const bytes = this.model.processor.tokenizer.bytesOf(id) ?? new Uint8Array();
+    return { text: newDecoder().decode(bytes), bytes };
+  }
+
+  /** As the text of a token; special tokens by their names. */
+  #nameOf(id: number): string {
+    const { tokenizer } = this.model.processor;
+    const bytes = tokenizer.bytesOf(id);
+    return bytes === undefined ? tokenizer.decode([id]) : newDecoder().decode(bytes);
+  }
+
+  /** Equal to what a stream's pieces make together. */
+  #text(ids: readonly number[]): string {
+    const decoder = newDecoder();
+    const { tokenizer } = this.model.processor;
+    const pieces = ids.map((id) => decoder.decode(tokenizer.bytesOf(id), { stream: true }));
+    return pieces.join('') + decoder.decode();
+  }
+}
+
+const newDecoder = () => new TextDecoder('utf-8', { ignoreBOM: true });
+
+async function withPixels({ role, content }: EngineMessage): Promise<Message> {
+  if (typeof content === 'string') return { role, content };
+  const parts = content.map(async (part) => {
+    if (part.type === 'text') return part;
+    const { image } = part;
+    return { type: 'image' as const, image: image instanceof Uint8Array ? await decodeImage(image) : image };
+  });
+  return { role, content: await Promise.all(parts) };
+}
+
+/** The folder's name and path, and the weights' hash where they are one small file. */
+async function identify(folder: string): Promise<EngineIdentity> {
+  const path = resolve(folder);
+  const identity = { name: basename(path), path };
+  const weights = join(path, 'model.safetensors');
+  const size = await stat(weights).then(
+    (info) => info.size,
+    () => Infinity,
+  );
+  return size > MAX_HASHED_BYTES ? identity : { ...identity, hash: sha256(await readFile(weights)) };
+}
