@@ -105,6 +105,11 @@ export { loadSftConfig, parseSftConfig, type SftConfig } from './training/config
 export type { SampleSource, TrainingSample } from './training/examples.js';
 export { type SftHooks, type SftResult, type StepMetrics, trainSft } from './training/sft.js';
 export { openSource } from './training/sources.js';
+export { type GrpoConfig, loadGrpoConfig, parseGrpoConfig } from './training/grpo/config.js';
+export { type GrpoHooks, type GrpoResult, trainGrpo } from './training/grpo/grpo.js';
+export { type GrpoPrompt, openPrompts, type PromptSource } from './training/grpo/prompts.js';
+export type { CompletionRecord, GrpoMetrics } from './training/grpo/records.js';
+export type { RewardFunction, RewardInput, RewardSample } from './training/rewards/reward.js';
 
 // IconWorld as files.
 export {

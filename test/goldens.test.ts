@@ -12,6 +12,8 @@ const LEAST: Readonly<Record<string, number>> = {
   cases: 70,
   processor: 5,
   training: 130,
+  grpo: 100,
+  rewards: 30,
   adapters: 2,
   card: 40,
   parsing: 2,

@@ -1,8 +1,8 @@
-/** @module `safeguard train sft`: runs a configuration to its end, resuming by itself. */
+/** @module `safeguard train sft|grpo`: runs a configuration to its end, resuming by itself. */
 import type { Command } from 'commander';
 import { EXIT } from './exit-codes.js';
 
-interface SftOptions {
+interface RunOptions {
   readonly config: string;
 }
 
@@ -15,25 +15,48 @@ export function registerTrain(program: Command): void {
     .command('sft')
     .description('supervised fine-tuning; goes on from the newest checkpoint of its output folder')
     .requiredOption('--config <file>', 'the run as YAML')
-    .action(async ({ config: path }: SftOptions) => {
+    .action(async ({ config: path }: RunOptions) => {
       const [{ loadSftConfig }, { openSource }, { trainSft }] = await Promise.all([
         import('../training/config.js'),
         import('../training/sources.js'),
         import('../training/sft.js'),
       ]);
       const config = loadSftConfig(path);
-      const stop = new AbortController();
-      const onSignal = (): void => {
-        // Without this listener the next signal ends the process.
-        for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
-        stop.abort();
-      };
-      for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
-      try {
-        const { finished } = await trainSft(config, await openSource(config), { signal: stop.signal });
-        if (!finished) process.exitCode = EXIT.interrupted;
-      } finally {
-        for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
-      }
+      await stoppable(async (signal) => {
+        const { finished } = await trainSft(config, await openSource(config), { signal });
+        return finished;
+      });
     });
+  train
+    .command('grpo')
+    .description('reinforcement learning with verifiable rewards; goes on from its newest checkpoint')
+    .requiredOption('--config <file>', 'the run as YAML')
+    .action(async ({ config: path }: RunOptions) => {
+      const [{ loadGrpoConfig }, { openPrompts }, { trainGrpo }] = await Promise.all([
+        import('../training/grpo/config.js'),
+        import('../training/grpo/prompts.js'),
+        import('../training/grpo/grpo.js'),
+      ]);
+      const config = loadGrpoConfig(path);
+      await stoppable(async (signal) => {
+        const { ended } = await trainGrpo(config, await openPrompts(config), { signal });
+        return ended !== 'interrupted';
+      });
+    });
+}
+
+/** Runs until the end or a signal; an interrupted run has an exit code of its own. */
+async function stoppable(run: (signal: AbortSignal) => Promise<boolean>): Promise<void> {
+  const stop = new AbortController();
+  const onSignal = (): void => {
+    // Without this listener the next signal ends the process.
+    for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
+    stop.abort();
+  };
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal);
+  try {
+    if (!(await run(stop.signal))) process.exitCode = EXIT.interrupted;
+  } finally {
+    for (const signal of STOP_SIGNALS) process.off(signal, onSignal);
+  }
 }

@@ -1,12 +1,11 @@
 /** @module Batched generation with a key/value cache: prompts of different lengths, tokens chosen per row. */
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
-import { visionFeeds } from '../models/qwen2_5_vl/feeds.js';
 import type { EncodedPrompt } from '../models/qwen2_5_vl/processor.js';
-import type { HostTensor, Session } from '../runtime/session.js';
+import type { HostTensor } from '../runtime/session.js';
 import { assert, UserError } from '../util/errors.js';
 import { Random } from '../util/random.js';
 import type { GrammarCompiler, TokenMasks } from './grammar/token-masks.js';
-import { type BatchRow, RunningBatch } from './running-batch.js';
+import { type BatchRow, RunningBatch, type TextRunner } from './running-batch.js';
 import { chooseToken, largestIds, logSumExp, type SamplingSettings } from './sampling.js';
 
 export interface GenerationSettings extends SamplingSettings {
@@ -14,7 +13,9 @@ export interface GenerationSettings extends SamplingSettings {
   /** Answers to each prompt, which is computed once; as if it stood so many times in the list. Default 1. */
   readonly n?: number;
   /** Decides every sampled token together with the answer's place in the list. */
-  readonly seed?: number;
+  readonly seed?: number | string;
+  /** Log-probabilities are those of logits divided by this, as a sampler at that temperature has them. Default 1. */
+  readonly logProbTemperature?: number;
   /** Token ids whose log-probability is reported at every step. */
   readonly watch?: readonly number[];
   /** How many of the likeliest tokens are reported at every step. Default 0. */
@@ -46,7 +47,9 @@ export interface GeneratedTokens {
   /** The new ids, without the one that ended the answer. */
   readonly tokens: readonly number[];
   readonly finishReason: 'stop' | 'length';
-  /** Log-softmax of the raw logits at each chosen id, the stop token's last where there is one. */
+  /** The id that ended the answer; null where its length did. */
+  readonly stopId: number | null;
+  /** Log-softmax of the logits (before the warpers) at each chosen id, the stop token's last where there is one. */
   readonly logProbs: readonly number[];
   /** For each chosen id (the stop token left out), the log-probabilities of the watched ids. */
   readonly watched: readonly Float32Array[];
@@ -67,17 +70,23 @@ interface Row extends BatchRow {
   /** Where the answer stands in the grammar. */
   state: number;
   finishReason: 'stop' | 'length' | null;
+  stopId: number | null;
 }
 
 /** Tokens of a given continuation that are computed together: their logits take memory. */
 const SCORED_AT_ONCE = 64;
 
-/** Runs prompts through a vision session and a cached text session; see `graphs.ts` for their feeds. */
+/** Gives the merged features of images, one after the other: [tokens, D]. */
+export interface ImageEncoder {
+  features(images: EncodedPrompt['images']): Promise<HostTensor>;
+}
+
+/** Prompts in, answers out, over a cached text model. */
 export class Generator {
   constructor(
     private readonly config: Qwen2_5_VLConfig,
-    private readonly vision: Session,
-    private readonly text: Session,
+    private readonly images: ImageEncoder,
+    private readonly text: TextRunner,
     private readonly rules: TokenRules,
     private readonly grammars: GrammarCompiler,
   ) {}
@@ -115,9 +124,10 @@ export class Generator {
         if (row.finishReason === null) this.choose(row, next[i], settings, masks);
       });
     }
-    return rows.map(({ tokens, finishReason, logProbs, watched, top }) => ({
+    return rows.map(({ tokens, finishReason, stopId, logProbs, watched, top }) => ({
       tokens,
       finishReason: finishReason ?? 'length',
+      stopId,
       logProbs,
       watched,
       top,
@@ -171,47 +181,8 @@ export class Generator {
     prompts: readonly EncodedPrompt[],
   ): Promise<{ logits: Float32Array[]; ropeDeltas: number[] }> {
     const images = prompts.flatMap((prompt) => prompt.images);
-    const features = images.length > 0 ? await this.imageFeatures(images) : null;
+    const features = images.length > 0 ? await this.images.features(images) : null;
     return batch.prefill(prompts, features, this.rules.pad);
-  }
-
-  /** The merged features of all images, in order [tokens, D]; an image that stands several times is computed once. */
-  async imageFeatures(images: EncodedPrompt['images']): Promise<HostTensor> {
-    const own = [...new Set(images)];
-    const feeds = visionFeeds(own, this.config);
-    const { features } = await this.vision.run({
-      patches: feeds.patches,
-      patch_positions: feeds.positions,
-      patch_present: feeds.present,
-      token_slots: feeds.tokenSlots,
-    });
-    return own.length === images.length ? features : this.repeated(features, own, images);
-  }
-
-  /** The features of each image again where it stands again. */
-  private repeated(
-    features: HostTensor,
-    own: EncodedPrompt['images'],
-    images: EncodedPrompt['images'],
-  ): HostTensor {
-    const width = features.shape[1];
-    const merged = this.config.vision.spatialMergeSize ** 2;
-    const sizeOf = ({ grid: [t, h, w] }: EncodedPrompt['images'][number]): number =>
-      ((t * h * w) / merged) * width;
-    const parts = new Map<EncodedPrompt['images'][number], Float32Array>();
-    assert(features.data instanceof Float32Array, 'image features are f32');
-    let start = 0;
-    for (const image of own) {
-      parts.set(image, features.data.subarray(start, start + sizeOf(image)));
-      start += sizeOf(image);
-    }
-    const data = new Float32Array(images.reduce((sum, image) => sum + sizeOf(image), 0));
-    let to = 0;
-    for (const image of images) {
-      data.set(parts.get(image) ?? [], to);
-      to += sizeOf(image);
-    }
-    return { dtype: 'f32', shape: [data.length / width, width], data };
   }
 
   /** Chooses a row's next token and decides whether the row ends with it. */
@@ -221,16 +192,22 @@ export class Generator {
     masks?.restrict(row.state, logits);
     const id = chooseToken(logits, settings, row.seen, row.random);
     assert(logits[id] > -Infinity, `token ${id} was chosen though it is not allowed`);
-    const normalizer = logSumExp(raw);
-    row.logProbs.push(raw[id] - normalizer);
+    const { logProbTemperature = 1 } = settings;
+    const scaled = logProbTemperature === 1 ? raw : raw.map((logit) => logit / logProbTemperature);
+    const normalizer = logSumExp(scaled);
+    row.logProbs.push(scaled[id] - normalizer);
     if (this.rules.stop.has(id)) {
       row.finishReason = 'stop';
+      row.stopId = id;
       return;
     }
     if (masks !== null) row.state = masks.next(row.state, id);
-    row.watched.push(Float32Array.from(settings.watch ?? [], (watched) => raw[watched] - normalizer));
+    row.watched.push(Float32Array.from(settings.watch ?? [], (watched) => scaled[watched] - normalizer));
     row.top.push(
-      largestIds(raw, settings.topLogProbs ?? 0).map((top) => ({ id: top, logProb: raw[top] - normalizer })),
+      largestIds(scaled, settings.topLogProbs ?? 0).map((top) => ({
+        id: top,
+        logProb: scaled[top] - normalizer,
+      })),
     );
     row.tokens.push(id);
     row.seen.add(id);
@@ -239,7 +216,11 @@ export class Generator {
   }
 }
 
-function newRow(prompt: EncodedPrompt, place: number, seed = 0): Omit<Row, 'ropeDelta' | 'state'> {
+function newRow(
+  prompt: EncodedPrompt,
+  place: number,
+  seed: number | string = 0,
+): Omit<Row, 'ropeDelta' | 'state'> {
   return {
     place,
     random: new Random(`${seed}/sample/${place}`),
@@ -250,5 +231,6 @@ function newRow(prompt: EncodedPrompt, place: number, seed = 0): Omit<Row, 'rope
     top: [],
     length: prompt.inputIds.length,
     finishReason: null,
+    stopId: null,
   };
 }

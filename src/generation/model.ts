@@ -8,6 +8,7 @@ import { Session } from '../runtime/session.js';
 import { type GeneratedTokens, type GenerationSettings, Generator, type TokenRules } from './generator.js';
 import { GrammarCompiler } from './grammar/token-masks.js';
 import { cachedTextGraph, visionGraph } from './graphs.js';
+import { VisionEncoder } from './vision-encoder.js';
 
 export interface LoadOptions {
   readonly threads?: number;
@@ -70,7 +71,7 @@ export class LoadedModel {
       processor,
       new Generator(
         config,
-        sessions[0],
+        new VisionEncoder(config, sessions[0]),
         sessions[1],
         rules,
         new GrammarCompiler(processor.tokenizer, rules.stop),

@@ -4,8 +4,13 @@ import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import { featureIndex } from '../models/qwen2_5_vl/feeds.js';
 import type { EncodedPrompt } from '../models/qwen2_5_vl/processor.js';
 import { getRopeIndex } from '../models/qwen2_5_vl/rope-index.js';
-import type { HostTensor, Session } from '../runtime/session.js';
+import type { HostTensor, HostTensors } from '../runtime/session.js';
 import { cacheName } from './graphs.js';
+
+/** What runs the cached text graph of `graphs.ts`. */
+export interface TextRunner {
+  run(feeds: HostTensors, fetches: HostTensors): Promise<Record<string, HostTensor>>;
+}
 
 /** What a batch must know of each row. */
 export interface BatchRow {
@@ -24,7 +29,7 @@ export class RunningBatch<Row extends BatchRow> {
 
   constructor(
     private readonly config: Qwen2_5_VLConfig,
-    private readonly session: Session,
+    private readonly session: TextRunner,
     private readonly capacity: number,
   ) {}
 

@@ -6,10 +6,10 @@ import { SCHEDULES } from '../optim/schedules.js';
 import { messageOf, UserError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 
-const positive = z.number().positive();
-const count = z.number().int().positive();
+export const positive = z.number().positive();
+export const count = z.number().int().positive();
 
-const optimizer = z.strictObject({
+export const optimizer = z.strictObject({
   lr: positive,
   betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.95]),
   eps: positive.default(1e-8),
@@ -32,7 +32,7 @@ const optimizer = z.strictObject({
     .optional(),
 });
 
-const schedule = z.strictObject({
+export const schedule = z.strictObject({
   kind: z.enum(SCHEDULES).default('cosine'),
   warmup_steps: z.number().int().min(0).default(0),
   min_ratio: z.number().min(0).max(1).default(0),
@@ -85,16 +85,20 @@ export type SftConfig = z.infer<typeof sftConfig>;
 
 /** Checks a configuration given as an object; the message names every wrong setting. */
 export function parseSftConfig(json: unknown, name = 'The configuration'): SftConfig {
-  const parsed = sftConfig.safeParse(json);
-  if (!parsed.success) {
-    throw new UserError(`${name} is not valid: ${parsed.error.issues.flatMap(describe).join('; ')}.`);
-  }
-  if (parsed.data.batch_size % parsed.data.micro_batch_size !== 0) {
+  const config = parseSettings(sftConfig, json, name);
+  if (config.batch_size % config.micro_batch_size !== 0) {
     throw new UserError(`${name}: batch_size must be a multiple of micro_batch_size.`);
   }
-  const { data } = parsed.data;
+  const { data } = config;
   if (data.source === 'iconworld') checkCurriculum(data.curriculum, name);
-  return parsed.data;
+  return config;
+}
+
+/** @throws UserError that names every wrong setting. */
+export function parseSettings<Settings>(schema: z.ZodType<Settings>, json: unknown, name: string): Settings {
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new UserError(`${name} is not valid: ${parsed.error.issues.flatMap(describe).join('; ')}.`);
 }
 
 function describe(issue: z.core.$ZodIssue): string[] {
@@ -103,7 +107,7 @@ function describe(issue: z.core.$ZodIssue): string[] {
   return issue.keys.map((key) => `there is no setting '${place === '' ? key : `${place}.${key}`}'`);
 }
 
-function checkCurriculum(curriculum: readonly (readonly [number, number])[], name: string): void {
+export function checkCurriculum(curriculum: readonly (readonly [number, number])[], name: string): void {
   const starts = curriculum.map(([from]) => from);
   if (starts[0] === 0 && starts.every((from, i) => i === 0 || from > starts[i - 1])) return;
   throw new UserError(`${name}: data.curriculum must begin with a share of 0 and go on with larger ones.`);
@@ -120,17 +124,20 @@ export function runIdentity(config: SftConfig): string {
 }
 
 export function loadSftConfig(path: string): SftConfig {
+  return parseSftConfig(readYaml(path), path);
+}
+
+/** @throws UserError for a file that cannot be read or is not YAML. */
+export function readYaml(path: string): unknown {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     throw new UserError(`Cannot read the configuration ${path}: ${messageOf(error)}.`);
   }
-  let json: unknown;
   try {
-    json = parse(text);
+    return parse(text);
   } catch (error) {
     throw new UserError(`${path} is not valid YAML: ${messageOf(error)}`);
   }
-  return parseSftConfig(json, path);
 }

@@ -26,6 +26,20 @@ const runState = z.object({
   seconds: z.number().min(0),
   /** The configuration's hash: resuming under another one is refused. */
   config: z.string(),
+  /** What a GRPO run remembers besides. */
+  grpo: z
+    .object({
+      /** Optimizer updates done. */
+      updates: z.int().min(0),
+      /** Steps in a row whose rewards had no spread, and whose completions were all cut off. */
+      silent_steps: z.int().min(0),
+      truncated_steps: z.int().min(0),
+      /** The best held-out macro-F1 so far and the step it was measured after. */
+      best: z.object({ step: z.int(), macro_f1: z.number() }).nullable(),
+      /** Evaluations since then. */
+      evaluations_since_best: z.int().min(0),
+    })
+    .optional(),
 });
 
 /** Everything besides weights and moments that decides how a run goes on. */
@@ -147,24 +161,11 @@ export class RunFolder {
 
   /** Drops metrics of steps after `step`, which will be computed again, and a line that a kill cut off. */
   trimMetrics(step: number): void {
-    const path = join(this.path, METRICS_FILE);
-    if (!existsSync(path)) return;
-    const text = readFileSync(path, 'utf8');
-    const kept = text
-      .split('\n')
-      .filter((line) => stepOf(line) <= step)
-      .map((line) => `${line}\n`)
-      .join('');
-    if (kept !== text) writeAtomically(path, [new TextEncoder().encode(kept)]);
+    trimLines(join(this.path, METRICS_FILE), step);
   }
 
   appendMetrics(metrics: Readonly<Record<string, unknown>>): void {
-    const path = join(this.path, METRICS_FILE);
-    try {
-      appendFileSync(path, `${JSON.stringify(metrics)}\n`);
-    } catch (error) {
-      throw asUserError(path, error);
-    }
+    appendLines(join(this.path, METRICS_FILE), [metrics]);
   }
 
   /** Removes a checkpoint, out of sight first: a kill must not leave half of one under its name. */
@@ -174,6 +175,27 @@ export class RunFolder {
     rmSync(removing, { recursive: true, force: true });
     renameSync(checkpoint, removing);
     rmSync(removing, { recursive: true, force: true });
+  }
+}
+
+/** Drops lines of steps after `step` from a file of JSON lines, and a line that a kill cut off. */
+export function trimLines(path: string, step: number): void {
+  if (!existsSync(path)) return;
+  const text = readFileSync(path, 'utf8');
+  const kept = text
+    .split('\n')
+    .filter((line) => stepOf(line) <= step)
+    .map((line) => `${line}\n`)
+    .join('');
+  if (kept !== text) writeAtomically(path, [new TextEncoder().encode(kept)]);
+}
+
+/** @throws UserError where the disk refuses. */
+export function appendLines(path: string, lines: readonly Readonly<Record<string, unknown>>[]): void {
+  try {
+    appendFileSync(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  } catch (error) {
+    throw asUserError(path, error);
   }
 }
 

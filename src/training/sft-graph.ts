@@ -68,10 +68,10 @@ export function sftGraph(config: Qwen2_5_VLConfig, options: SftGraphOptions): Sf
   };
 }
 
-function imageInputs(
+export function imageInputs(
   weights: Parameters,
   config: Qwen2_5_VLConfig,
-  { images, paddedSlots }: SftGraphOptions,
+  { images, paddedSlots }: Pick<SftGraphOptions, 'images' | 'paddedSlots'>,
 ): { features: Tensor; featureIndex: Tensor } | undefined {
   if (images === 'none') return undefined;
   const featureIndex = op.input('feature_index', 'i64', ['batch', 'seq']);

@@ -17,6 +17,8 @@ export interface StepResult {
   readonly loss: number;
   /** log p of each label [labels]. */
   readonly logProbs: Float32Array;
+  /** Everything that the graph computes besides gradients, by name. */
+  readonly results: Readonly<Record<string, HostTensor>>;
 }
 
 /** A compiled step for one kind of micro-batch, writing its gradients into buffers that are reused. */
@@ -36,9 +38,7 @@ export class StepSession {
   ): Promise<StepSession> {
     const model = lower(graph.outputs, { fuse: DIFFERENTIABLE_COMPOSITES, weights: 'input' });
     const session = await Session.create(model, { threads });
-    const fetches: Record<string, HostTensor> = {
-      loss: { dtype: 'f32', shape: [], data: new Float32Array(1) },
-    };
+    const fetches: Record<string, HostTensor> = {};
     for (const name of graph.trainable) {
       const { shape, data } = weightNamed(weights, name);
       const buffer = buffers.get(name) ?? new Float32Array(data.length);
@@ -68,7 +68,9 @@ export class StepSession {
       assert(parameter !== undefined, `the gradient of '${name}' has no place in the optimizer`);
       addTo(parameter.gradient, floats(results[`grad.${name}`]));
     }
-    return { loss: floats(results.loss)[0], logProbs: floats(results.log_probs) };
+    // A graph that only scores has no loss.
+    const loss = 'loss' in results ? floats(results.loss)[0] : 0;
+    return { loss, logProbs: floats(results.log_probs), results };
   }
 
   async dispose(): Promise<void> {

@@ -1,0 +1,216 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { fullDiskFor } from '../../checkpoint/files.test-util.js';
+import type { RewardFunction } from '../rewards/reward.js';
+import { noise, sharedFolder, writeTinyModel } from '../tiny-model.test-util.js';
+import { type GrpoConfig, parseGrpoConfig } from './config.js';
+import { type GrpoHooks, trainGrpo } from './grpo.js';
+import type { PromptSource } from './prompts.js';
+import { completionRecord, grpoMetrics } from './records.js';
+
+const scratch = sharedFolder();
+let model = '';
+beforeAll(async () => {
+  model = await writeTinyModel(scratch);
+});
+
+const WORDS = ['red cat', 'blue mat', 'a picture', 'is it allowed'];
+
+/** Prompts with a picture each; odd ones are unsafe. */
+const source: PromptSource = {
+  prompt: (index) =>
+    Promise.resolve({
+      index,
+      images: [noise(56, 28 * (1 + (index % 2)), index % 5)],
+      prompt: WORDS[index % WORDS.length],
+      sample: {
+        label: index % 2 === 0 ? 'safe' : 'unsafe',
+        statements: ['No red cats.'],
+        decisive: [1],
+        categories: [],
+        pair: null,
+      },
+      kind: 'all',
+    }),
+  heldOut: (count) => Promise.all(Array.from({ length: count }, (_, i) => source.prompt(1000 + i))),
+};
+
+/** How many of a completion's letters are vowels: a reward that an untrained model can climb. */
+const vowels: RewardFunction = (inputs) =>
+  inputs.map(({ completion }) => {
+    const letters = completion.match(/\p{L}/gu) ?? [];
+    return letters.length === 0
+      ? 0
+      : letters.filter((letter) => /[aeiou]/iu.test(letter)).length / letters.length;
+  });
+
+function configOf(output: string, settings: Record<string, unknown> = {}): GrpoConfig {
+  return parseGrpoConfig({
+    model,
+    output,
+    steps: 4,
+    prompts_per_step: 2,
+    num_generations: 4,
+    max_completion_length: 8,
+    mask_truncated_completions: false,
+    dynamic_sampling: 1,
+    rewards: { vowels: 1 },
+    optimizer: { lr: 0.01 },
+    data: { source: 'jsonl', file: 'unused.jsonl' },
+    evaluation: { every_steps: 2, prompts: 3 },
+    checkpoint: { every_steps: 2, keep: 2 },
+    max_steps_without_signal: 50,
+    max_truncated_steps: 50,
+    threads: 1,
+    ...settings,
+  });
+}
+
+const hooks: GrpoHooks = { quiet: true, rewards: { vowels } };
+const linesOf = (output: string, file: string): unknown[] =>
+  readFileSync(join(output, file), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown);
+const metricsOf = (output: string) => linesOf(output, 'metrics.jsonl').map((line) => grpoMetrics.parse(line));
+const timeless = (output: string): unknown[] =>
+  metricsOf(output).map((line) => ({ ...line, seconds: undefined, tokens_per_second: undefined }));
+const bytes = (folder: string, name: string): Buffer => readFileSync(join(folder, name));
+
+/** Stops after `step` steps, as Ctrl-C does. */
+function stopAfter(step: number): GrpoHooks {
+  const stop = new AbortController();
+  return {
+    ...hooks,
+    signal: stop.signal,
+    onStep: (metrics) => {
+      if (metrics.step === step) stop.abort();
+    },
+  };
+}
+
+describe('trainGrpo', { timeout: 300_000 }, () => {
+  it.each([
+    { name: 'on-policy, frozen tower', settings: {} },
+    { name: 'trained tower', settings: { vision: 'trained' } },
+    {
+      name: 'off-policy with a reference, sequence ratios',
+      settings: {
+        batches: 2,
+        num_iterations: 2,
+        beta: 0.05,
+        importance_sampling_level: 'sequence',
+        dynamic_sampling: 0,
+        delta: 4,
+      },
+    },
+    { name: 'cispo', settings: { loss_type: 'cispo', epsilon_high: 2, batches: 2 } },
+  ])('ends bit-equal after interruptions: $name', async ({ name, settings }) => {
+    const folder = name.replaceAll(/\W+/g, '-');
+    const output = join(scratch, `whole-${folder}`);
+    const whole = await trainGrpo(configOf(output, settings), source, hooks);
+    expect(whole).toMatchObject({ step: 4, ended: 'finished', best: join(output, 'best') });
+
+    const pieces = join(scratch, `pieces-${folder}`);
+    const config = configOf(pieces, settings);
+    expect(await trainGrpo(config, source, stopAfter(1))).toMatchObject({ step: 1, ended: 'interrupted' });
+    expect(await trainGrpo(config, source, stopAfter(3))).toMatchObject({ step: 3, ended: 'interrupted' });
+    const last = await trainGrpo(config, source, hooks);
+    for (const file of ['model.safetensors', 'optimizer.safetensors']) {
+      expect(bytes(last.checkpoint, file).equals(bytes(whole.checkpoint, file))).toBe(true);
+    }
+    expect(timeless(pieces)).toEqual(timeless(output));
+    expect(linesOf(pieces, 'completions.jsonl')).toEqual(linesOf(output, 'completions.jsonl'));
+  });
+
+  it('earns more from step to step, and keeps what it said with its pictures', async () => {
+    const output = join(scratch, 'learns');
+    const steps = 30;
+    await trainGrpo(
+      configOf(output, {
+        steps,
+        num_generations: 8,
+        optimizer: { lr: 0.03 },
+        evaluation: { every_steps: 30, prompts: 2 },
+      }),
+      source,
+      hooks,
+    );
+    const metrics = metricsOf(output);
+    const meanOf = (part: typeof metrics): number =>
+      part.reduce((sum, { reward }) => sum + reward, 0) / part.length;
+    expect(meanOf(metrics.slice(-5))).toBeGreaterThan(meanOf(metrics.slice(0, 5)) + 0.2);
+    const records = linesOf(output, 'completions.jsonl').map((line) => completionRecord.parse(line));
+    expect(records.length).toBeGreaterThanOrEqual(steps * 16);
+    const pictures = readdirSync(join(output, 'images'));
+    for (const { images } of records) expect(pictures).toContain(images[0].slice('images/'.length));
+    // Advantages of a group that was learned from add up to nothing.
+    const first = records.filter(({ prompt_index: index }) => index === records[0].prompt_index);
+    expect(first).toHaveLength(8);
+    expect(new Set(first.map(({ completion }) => completion)).size).toBeGreaterThan(1);
+  });
+
+  it.each<{ name: string; rewards: RewardFunction; message: string }>([
+    {
+      name: 'throws',
+      rewards: () => {
+        throw new Error('no connection');
+      },
+      message: "The reward 'vowels' failed: no connection.",
+    },
+    { name: 'NaN', rewards: (inputs) => inputs.map(() => Number.NaN), message: "'vowels' gave NaN" },
+    { name: 'count', rewards: () => [1], message: "'vowels' gave 1 values for 8 completions" },
+  ])('refuses a reward that is wrong: $name', async ({ name, rewards, message }) => {
+    const run = trainGrpo(configOf(join(scratch, `reward-${name}`)), source, {
+      quiet: true,
+      rewards: { vowels: rewards },
+    });
+    await expect(run).rejects.toThrow(message);
+  });
+
+  it('stops with a reason where no group has any spread', async () => {
+    const output = join(scratch, 'silent');
+    const config = configOf(output, { max_steps_without_signal: 3, steps: 9 });
+    const run = trainGrpo(config, source, { quiet: true, rewards: { vowels: (all) => all.map(() => 1) } });
+    await expect(run).rejects.toThrow(
+      /Stopped at step 3 \(reward-spread\): for 3 steps .* raise temperature/,
+    );
+    // What was saved before stays, and the same command ends the same way.
+    expect(readdirSync(output)).toContain('checkpoint-2');
+    expect(metricsOf(output).map(({ frac_reward_zero_std: share }) => share)).toEqual([1, 1]);
+  });
+
+  it('stops where every completion is cut off', async () => {
+    const config = configOf(join(scratch, 'cut'), {
+      max_completion_length: 1,
+      max_truncated_steps: 3,
+      steps: 9,
+    });
+    await expect(trainGrpo(config, source, hooks)).rejects.toThrow(
+      /completions-end.*raise max_completion_length/,
+    );
+  });
+
+  it('refuses to go on under another configuration, and ends at patience', async () => {
+    const output = join(scratch, 'resumed');
+    await trainGrpo(configOf(output, { steps: 2 }), source, hooks);
+    await expect(trainGrpo(configOf(output, { steps: 2, temperature: 0.9 }), source, hooks)).rejects.toThrow(
+      /another configuration|configuration/,
+    );
+    const patient = configOf(join(scratch, 'patience'), {
+      steps: 12,
+      optimizer: { lr: 1e-9 },
+      evaluation: { every_steps: 1, prompts: 2, patience: 2 },
+    });
+    expect(await trainGrpo(patient, source, hooks)).toMatchObject({ ended: 'no longer better', step: 3 });
+  });
+
+  it('says so where the disk is full, and keeps what was there', async () => {
+    const output = join(scratch, 'full');
+    await trainGrpo(configOf(output), source, stopAfter(2));
+    const run = trainGrpo(configOf(output), source, { ...hooks, files: fullDiskFor(/model/) });
+    await expect(run).rejects.toThrow(/was not saved|cannot be written/);
+    expect(await trainGrpo(configOf(output), source, hooks)).toMatchObject({ step: 4 });
+  });
+});

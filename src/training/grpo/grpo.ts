@@ -1,0 +1,266 @@
+/**
+ * @module GRPO, read top to bottom: every step samples completions, rewards them, turns rewards into advantages, and
+ * updates. Prompts, seeds, schedule and update depend only on numbers that a checkpoint holds, so a run resumed from one
+ * ends bit-equal to one that was never interrupted (same machine, same threads).
+ */
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { writeCheckpoint } from '../../checkpoint/checkpoint.js';
+import type { FileCalls } from '../../checkpoint/files.js';
+import type { GuardProfile } from '../../guard/profile.js';
+import { profileFrom } from '../../guard/profiles/index.js';
+import type { RewardFunction } from '../rewards/reward.js';
+import { RewardTable } from '../rewards/table.js';
+import { RunFolder, type RunState } from '../run-folder.js';
+import { CompletionLog } from './completion-log.js';
+import { type GrpoConfig, grpoIdentity } from './config.js';
+import { hasSpread } from './groups.js';
+import { type Gathered, GrpoTrainer, type UpdateOutcome } from './grpo-trainer.js';
+import { heldOutOf, measure, recordsOf } from './measures.js';
+import type { GrpoPrompt, PromptSource } from './prompts.js';
+import type { GrpoMetrics, HeldOut } from './records.js';
+import { GrpoView } from './run-view.js';
+import { checkStep } from './self-checks.js';
+import { noSums } from './update.js';
+
+export interface GrpoHooks {
+  /** Stops the run after the current step, with a checkpoint. */
+  readonly signal?: AbortSignal;
+  readonly onStep?: (metrics: GrpoMetrics) => void;
+  /** Rewards of one's own, by the names that the configuration gives weights. */
+  readonly rewards?: Readonly<Record<string, RewardFunction>>;
+  /** Shows nothing. */
+  readonly quiet?: boolean;
+  /** How checkpoints are written, for tests of a full disk. */
+  readonly files?: FileCalls;
+}
+
+export interface GrpoResult {
+  /** The last checkpoint's folder. */
+  readonly checkpoint: string;
+  /** The folder of the best held-out macro-F1; null where nothing was held out. */
+  readonly best: string | null;
+  readonly step: number;
+  /** Why it ended. */
+  readonly ended: 'finished' | 'interrupted' | 'no longer better';
+}
+
+/** The best checkpoint so far, as a plain folder of the model. */
+const BEST_FOLDER = 'best';
+
+type GrpoState = NonNullable<RunState['grpo']>;
+
+const FRESH: GrpoState = {
+  updates: 0,
+  silent_steps: 0,
+  truncated_steps: 0,
+  best: null,
+  evaluations_since_best: 0,
+};
+
+/** The profile that a configuration names: the data's own where it names none. */
+function profileOf({ profile, data }: GrpoConfig): Promise<GuardProfile> {
+  return profileFrom(profile ?? (data.source === 'iconworld' ? 'iconworld' : 'paper'));
+}
+
+/**
+ * Runs a configuration to its end, going on from the newest checkpoint of its output folder.
+ * @throws UserError for a model, data, rewards or an output folder that cannot be used, and where a self-check finds
+ * that going on is pointless; what was saved before stays.
+ */
+export async function trainGrpo(
+  config: GrpoConfig,
+  source: PromptSource,
+  hooks: GrpoHooks = {},
+): Promise<GrpoResult> {
+  const profile = await profileOf(config);
+  const rewards = new RewardTable({
+    weights: config.rewards,
+    profile,
+    maxCompletionLength: config.max_completion_length,
+    functions: hooks.rewards,
+  });
+  const trainer = await GrpoTrainer.create(config, { source, rewards, profile });
+  const view = hooks.quiet ? undefined : new GrpoView(config.steps);
+  const onAbort = (): void => view?.stopping();
+  hooks.signal?.addEventListener('abort', onAbort);
+  try {
+    return await new GrpoRun(config, trainer, source, hooks, view).run();
+  } finally {
+    hooks.signal?.removeEventListener('abort', onAbort);
+    view?.end();
+    await trainer.dispose();
+  }
+}
+
+class GrpoRun {
+  private readonly folder: RunFolder;
+  private readonly log: CompletionLog;
+  private state: RunState & { readonly grpo: GrpoState };
+  private heldOut: readonly GrpoPrompt[] = [];
+
+  constructor(
+    private readonly config: GrpoConfig,
+    private readonly trainer: GrpoTrainer,
+    private readonly source: PromptSource,
+    private readonly hooks: GrpoHooks,
+    private readonly view: GrpoView | undefined,
+  ) {
+    this.folder = new RunFolder(config.output);
+    this.log = new CompletionLog(config.output);
+    this.state = { step: 0, samples: 0, seconds: 0, config: grpoIdentity(config), grpo: FRESH };
+  }
+
+  async run(): Promise<GrpoResult> {
+    const { config, trainer, hooks, view } = this;
+    this.folder.removeLeftovers();
+    const saved = this.folder.newest();
+    if (saved !== undefined) {
+      const state = await this.folder.restore(saved, trainer.weights, trainer.optimized, this.state.config);
+      this.state = { ...state, grpo: state.grpo ?? FRESH };
+    }
+    this.folder.trimMetrics(this.state.step);
+    this.log.trim(this.state.step);
+    view?.begins(this.state.step, saved);
+    this.heldOut = await this.source.heldOut(config.evaluation.prompts);
+    let ended: GrpoResult['ended'] | null = null;
+    while (ended === null) {
+      if (this.state.step >= config.steps) ended = 'finished';
+      else if (hooks.signal?.aborted) ended = 'interrupted';
+      else if (this.isNoLongerBetter()) ended = 'no longer better';
+      else await this.step();
+    }
+    const checkpoint = await this.save();
+    view?.finish(this.state.step, checkpoint);
+    const best = join(config.output, BEST_FOLDER);
+    return { checkpoint, best: existsSync(best) ? best : null, step: this.state.step, ended };
+  }
+
+  private isNoLongerBetter(): boolean {
+    const { patience } = this.config.evaluation;
+    return patience > 0 && this.state.grpo.evaluations_since_best >= patience;
+  }
+
+  private async step(): Promise<void> {
+    const { config, trainer, state } = this;
+    const before = process.uptime();
+    const gathered = await trainer.gather(state.step, state.samples);
+    const sampled = process.uptime();
+    const { learned } = gathered;
+    // Before the update, as it asks what the sampling weights see.
+    const imageEffect = state.step === 0 && learned.length > 0 ? await trainer.imageEffect(learned[0]) : null;
+    const checked = process.uptime();
+    const outcome = await this.learn(gathered);
+    const updated = process.uptime();
+    const step = state.step + 1;
+    const completions = gathered.groups.flatMap((group) => group.completions);
+    const silent = !gathered.groups.some(hasSpread);
+    const truncated = completions.every((completion) => completion.truncated);
+    const silentSteps = silent ? state.grpo.silent_steps + 1 : 0;
+    const truncatedSteps = truncated ? state.grpo.truncated_steps + 1 : 0;
+    checkStep({
+      step,
+      loss: outcome.loss,
+      gradNorm: outcome.gradNorm,
+      // Later updates of a batch are meant to differ from the sampler.
+      mismatch: outcome.updates === 1 ? outcome.sums.mismatch : null,
+      imageEffect,
+      silentSteps,
+      maxSilentSteps: config.max_steps_without_signal,
+      truncatedSteps,
+      maxTruncatedSteps: config.max_truncated_steps,
+      maxCompletionLength: config.max_completion_length,
+    });
+    this.state = {
+      ...state,
+      step,
+      samples: state.samples + gathered.drawn,
+      seconds: state.seconds + (updated - before),
+      grpo: {
+        ...state.grpo,
+        updates: state.grpo.updates + outcome.updates,
+        silent_steps: silentSteps,
+        truncated_steps: truncatedSteps,
+      },
+    };
+    const heldOut = await this.evaluate();
+    const times = {
+      rollout: sampled - before,
+      scoring: checked - sampled,
+      update: updated - checked,
+      total: this.state.seconds,
+    };
+    const metrics = measure(step, gathered, outcome, times, { beta: config.beta, heldOut });
+    if (step % config.keep_completions_every === 0) await this.keep(gathered);
+    this.folder.appendMetrics(metrics);
+    this.hooks.onStep?.(metrics);
+    this.view?.step(metrics);
+    if (step % config.checkpoint.every_steps === 0) await this.save();
+  }
+
+  /** Groups that all earned the same teach nothing: no update, so that momentum does not move the weights either. */
+  private async learn({ learned }: Gathered): Promise<UpdateOutcome> {
+    if (learned.length > 0) return this.trainer.update(learned, this.state.grpo.updates);
+    return { loss: 0, gradNorm: 0, lr: 0, updates: 0, sums: noSums() };
+  }
+
+  /** Held-out answers where they are due; the best model so far is kept as a folder of its own. */
+  private async evaluate(): Promise<HeldOut | null> {
+    const { config, heldOut, state } = this;
+    const due = state.step % config.evaluation.every_steps === 0 || state.step === config.steps;
+    if (!due || heldOut.length === 0) return null;
+    const measured = heldOutOf(await this.trainer.evaluate(heldOut));
+    const { best } = state.grpo;
+    if (best !== null && measured.macro_f1 <= best.macro_f1) {
+      this.state = {
+        ...state,
+        grpo: { ...state.grpo, evaluations_since_best: state.grpo.evaluations_since_best + 1 },
+      };
+      return measured;
+    }
+    await this.keepBest();
+    this.state = {
+      ...state,
+      grpo: {
+        ...state.grpo,
+        best: { step: state.step, macro_f1: measured.macro_f1 },
+        evaluations_since_best: 0,
+      },
+    };
+    return measured;
+  }
+
+  /** Built beside its place, so that a kill leaves the one before or none. */
+  private async keepBest(): Promise<void> {
+    const target = join(this.config.output, BEST_FOLDER);
+    const building = join(this.config.output, `building-${this.state.step}`);
+    rmSync(building, { recursive: true, force: true });
+    await writeCheckpoint(building, {
+      from: this.trainer.folder,
+      dtype: 'F32',
+      tensors: [...this.trainer.weights].map(([name, { shape, data }]) => ({ name, shape, data })),
+      files: this.hooks.files,
+    });
+    rmSync(target, { recursive: true, force: true });
+    renameSync(building, target);
+  }
+
+  private async keep(gathered: Gathered): Promise<void> {
+    const images = new Map<number, string[]>();
+    for (const { prompt } of gathered.groups) {
+      images.set(prompt.index, await this.log.images(prompt.images));
+    }
+    this.log.append(recordsOf(this.state.step, gathered, ({ prompt }) => images.get(prompt.index) ?? []));
+  }
+
+  private async save(): Promise<string> {
+    const { trainer, config } = this;
+    const saved = await this.folder.save(this.state, trainer.weights, trainer.optimized, {
+      folder: trainer.folder,
+      keep: config.checkpoint.keep,
+      files: this.hooks.files,
+    });
+    this.view?.saved(saved);
+    return saved;
+  }
+}

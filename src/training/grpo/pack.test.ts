@@ -1,0 +1,123 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { EncodedPrompt } from '../../models/qwen2_5_vl/processor.js';
+import { Random } from '../../util/random.js';
+import { promptMessages } from '../examples.js';
+import { StepSession } from '../step-session.js';
+import { noise, sharedFolder, type TinyModel, tinyModel } from '../tiny-model.test-util.js';
+import { optimizedParameters } from '../weights.js';
+import { type LossSettings, tokenWeights } from './loss.js';
+import { LOSS_TYPES } from './loss-types.js';
+import { packGroups, type PackableGroup, perToken, segmentFeeds, tokenValues, unpacked } from './pack.js';
+import { policyGraph } from './policy-graph.js';
+
+const scratch = sharedFolder();
+let tiny: TinyModel;
+beforeAll(async () => {
+  tiny = await tinyModel(scratch);
+});
+
+function encode(text: string, seed: number): EncodedPrompt {
+  const images = seed % 2 === 0 ? [] : [noise(28 * (1 + (seed % 3)), 56, seed)];
+  return tiny.processor.encodeChat(promptMessages({ images, prompt: text }));
+}
+
+/** Groups of different lengths, with and without pictures. */
+function groups(): PackableGroup[] {
+  const random = new Random('pack');
+  return ['what is in the picture?', 'a red cat on a blue mat', 'is it allowed?'].map((text, seed) => ({
+    prompt: encode(text, seed),
+    completions: Array.from({ length: 4 }, () =>
+      Array.from({ length: random.int(1, 9) }, () => random.int(0, 200)),
+    ),
+  }));
+}
+
+interface Outcome {
+  readonly loss: number;
+  readonly logProbs: Float32Array;
+  readonly gradients: ReadonlyMap<string, Float32Array>;
+}
+
+async function outcomeOf(packable: readonly PackableGroup[], settings: LossSettings): Promise<Outcome> {
+  const { config, weights } = tiny;
+  const graph = policyGraph(config, {
+    images: 'tower',
+    paddedSlots: true,
+    temperature: 0.7,
+    update: { loss: settings, isOffPolicy: true, trainable: () => true },
+  });
+  const session = await StepSession.create(graph, weights, { threads: 1 });
+  const optimized = optimizedParameters(weights, graph.trainable, {
+    optimizer: { lr: 1, betas: [0.9, 0.95], eps: 1e-8, weightDecay: 0 },
+    visionLrRatio: 1,
+  });
+  const { feeds, lengths } = packGroups(packable, { config, padId: 0, images: 'tower' });
+  const completions = lengths.map((length, i) => ({ length, masked: i === 2 }));
+  const random = new Random('values');
+  const { loss, logProbs } = await session.accumulate(
+    {
+      ...feeds,
+      ...(settings.importance_sampling_level === 'sequence' ? segmentFeeds(lengths) : {}),
+      advantages: perToken(
+        lengths.map(() => random.normal()),
+        lengths,
+      ),
+      token_weights: perToken(
+        tokenWeights(completions, completions, 1, { ...settings, max_completion_length: 16 }),
+        lengths,
+      ),
+      old_log_probs: tokenValues(lengths.map((n) => Array.from({ length: n }, () => -5 - random.normal()))),
+      ref_log_probs: tokenValues(lengths.map((n) => Array.from({ length: n }, () => -5 - random.normal()))),
+    },
+    new Map(optimized.map((parameter) => [parameter.name, parameter])),
+  );
+  await session.dispose();
+  return { loss, logProbs, gradients: new Map(optimized.map(({ name, gradient }) => [name, gradient])) };
+}
+
+/** The worst difference relative to the largest magnitude. */
+function errorOf(a: Float32Array, b: Float32Array): number {
+  const largest = b.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
+  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0) / largest;
+}
+
+describe('packGroups', { timeout: 120_000 }, () => {
+  it.each(
+    LOSS_TYPES.flatMap((loss_type) =>
+      (['token', 'sequence'] as const).map((level) => ({ loss_type, level })),
+    ),
+  )(
+    'gives the loss and the gradients of rows of their own: $loss_type, $level',
+    async ({ loss_type, level }) => {
+      const settings = {
+        loss_type,
+        importance_sampling_level: level,
+        epsilon: 0.2,
+        epsilon_high: 0.28,
+        beta: 0.04,
+      };
+      const packed = await outcomeOf(groups(), settings);
+      const single = await outcomeOf(unpacked(groups()), settings);
+      expect(errorOf(packed.logProbs, single.logProbs)).toBeLessThan(1e-5);
+      expect(Math.abs(packed.loss - single.loss)).toBeLessThan(1e-5 * Math.max(1, Math.abs(single.loss)));
+      for (const [name, gradient] of single.gradients) {
+        const own = packed.gradients.get(name);
+        expect({ name, error: own && errorOf(own, gradient) }).toEqual({
+          name,
+          error: expect.any(Number) as number,
+        });
+        expect(own && errorOf(own, gradient)).toBeLessThan(1e-5);
+      }
+    },
+  );
+
+  it('computes the prompt once', () => {
+    const { config } = tiny;
+    const pack = (list: readonly PackableGroup[]): number =>
+      packGroups(list, { config, padId: 0, images: 'tower' }).tokens;
+    const [group] = groups();
+    const fed = group.completions.reduce((sum, { length }) => sum + length - 1, 0);
+    expect(pack([group])).toBe(group.prompt.inputIds.length + fed);
+    expect(pack(unpacked([group]))).toBe(4 * group.prompt.inputIds.length + fed);
+  });
+});

@@ -1,0 +1,145 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { scratchFolder } from '../../checkpoint/files.test-util.js';
+import { loadIcons } from '../../iconworld/raster.js';
+import { encodePng } from '../../images/png.js';
+import { noise } from '../tiny-model.test-util.js';
+import { parseGrpoConfig } from './config.js';
+import { openPrompts, type PromptSource } from './prompts.js';
+
+const common = { model: 'model', output: 'out', steps: 50, optimizer: { lr: 1e-3 } };
+
+const open = (data: unknown): Promise<PromptSource> =>
+  openPrompts(parseGrpoConfig({ ...common, data, prompts_per_step: 4 }));
+
+describe('prompts of IconWorld', { timeout: 240_000 }, () => {
+  // Drawing every icon once takes many seconds on a busy machine.
+  beforeAll(() => loadIcons(), 240_000);
+
+  it('are the same under the same number, and never held out', async () => {
+    const [one, two] = [await open({ source: 'iconworld' }), await open({ source: 'iconworld' })];
+    expect(await one.prompt(7)).toEqual(await two.prompt(7));
+    const heldOut = await one.heldOut(20);
+    const trained = await Promise.all(Array.from({ length: 20 }, (_, i) => one.prompt(i)));
+    const texts = new Set(trained.map(({ prompt }) => prompt));
+    expect(heldOut.filter(({ prompt }) => texts.has(prompt))).toEqual([]);
+    expect(new Set(heldOut.map(({ sample }) => sample.label))).toEqual(new Set(['safe', 'unsafe']));
+  });
+
+  it('name the statements that decide', async () => {
+    const source = await open({ source: 'iconworld' });
+    for (let i = 0; i < 30; i++) {
+      const { sample, prompt } = await source.prompt(i);
+      expect(sample.decisive.length > 0).toBe(sample.label === 'unsafe');
+      expect(sample.categories.length > 0).toBe(sample.label === 'unsafe');
+      for (const statement of sample.statements) expect(prompt).toContain(statement);
+      for (const number of sample.decisive) expect(sample.statements[number - 1]).toBeDefined();
+    }
+  });
+
+  it('come as pairs of one picture under two policies that disagree', async () => {
+    const source = await open({ source: 'iconworld', pairs: 1 });
+    for (let i = 0; i < 10; i += 2) {
+      const [pass, block] = [await source.prompt(i), await source.prompt(i + 1)];
+      expect([pass.sample.label, block.sample.label]).toEqual(['safe', 'unsafe']);
+      expect(pass.sample.pair).toBe(block.sample.pair);
+      expect(pass.images).toEqual(block.images);
+      const changed = pass.sample.statements.filter((text, k) => text !== block.sample.statements[k]);
+      expect(changed).toHaveLength(1);
+    }
+  });
+});
+
+describe('prompts of a file', () => {
+  const good = { prompt: 'No beer.', images: ['a.png'], solution: '<answer>unsafe</answer>' };
+
+  async function file(rows: readonly (string | object)[]): Promise<string> {
+    const folder = scratchFolder();
+    writeFileSync(join(folder, 'a.png'), await encodePng(noise(56, 56, 1)));
+    writeFileSync(join(folder, 'broken.png'), 'no picture at all');
+    mkdirSync(join(folder, 'folder.png'));
+    const path = join(folder, 'prompts.jsonl');
+    writeFileSync(path, rows.map((row) => (typeof row === 'string' ? row : JSON.stringify(row))).join('\n'));
+    return path;
+  }
+
+  it('are shuffled anew each epoch, the last ones held out', async () => {
+    const rows = Array.from({ length: 12 }, (_, i) => ({ ...good, prompt: `policy ${i}` }));
+    const source = await open({ source: 'jsonl', file: await file(rows), held_out: 2 });
+    const texts = await Promise.all(
+      Array.from({ length: 20 }, async (_, i) => (await source.prompt(i)).prompt),
+    );
+    expect(new Set(texts.slice(0, 10)).size).toBe(10);
+    expect(texts.slice(0, 10).sort()).toEqual(texts.slice(10).sort());
+    expect(texts.slice(0, 10)).not.toEqual(texts.slice(10));
+    expect((await source.heldOut(5)).map(({ prompt }) => prompt)).toEqual(['policy 10', 'policy 11']);
+    expect((await source.prompt(0)).sample.label).toBe('unsafe');
+  });
+
+  it.each<[string, readonly (string | object)[], RegExp]>([
+    ['an empty file', [], /holds no prompts: give one JSON object a line/],
+    ['no JSON', ['{"prompt":'], /line 1 is not valid JSON/],
+    ['no images', [{ prompt: 'p', images: [], solution: 'safe' }], /line 1: images: .*name at least one/],
+    ['images missing', [{ prompt: 'p', solution: 'safe' }], /line 1: images/],
+    ['a missing picture', [good, { ...good, images: ['b.png'] }], /line 2: there is no picture b\.png/],
+    [
+      'a label outside the vocabulary',
+      [{ ...good, solution: 'maybe' }],
+      /line 1: solution: must be one of <answer>safe/,
+    ],
+    ['a label of an object', [{ ...good, solution: 'toString' }], /line 1: solution: must be one of/],
+    ['an unknown field', [{ ...good, labels: 1 }], /line 1: .*labels/],
+  ])('refuse %s', async (_, rows, message) => {
+    await expect(open({ source: 'jsonl', file: await file(rows) })).rejects.toThrow(message);
+  });
+
+  it.each(['broken.png', 'folder.png'])(
+    'say which line has a picture that cannot be read: %s',
+    async (name) => {
+      const source = await open({ source: 'jsonl', file: await file([{ ...good, images: [name] }]) });
+      await expect(source.prompt(0)).rejects.toThrow(/prompts\.jsonl, line 1: /);
+    },
+  );
+
+  it('refuse to hold out everything', async () => {
+    await expect(open({ source: 'jsonl', file: await file([good]), held_out: 1 })).rejects.toThrow(
+      /has 1 prompts, of which data\.held_out keeps 1 back/,
+    );
+  });
+});
+
+describe('parseGrpoConfig', () => {
+  const data = { source: 'iconworld' };
+  it('fills in the presets', () => {
+    expect(parseGrpoConfig({ preset: 'paper-exact', model: 'm', output: 'o', steps: 1, data })).toMatchObject(
+      {
+        loss_type: 'grpo',
+        beta: 0.01,
+        num_generations: 8,
+        top_p: 0.9,
+        top_k: 50,
+        rewards: { accuracy: 1, format: 1 },
+        optimizer: { lr: 1e-6, weight_decay: 0.1 },
+      },
+    );
+    expect(parseGrpoConfig({ ...common, data, beta: 0.01 })).toMatchObject({
+      loss_type: 'dapo',
+      beta: 0.01,
+      top_p: 1,
+    });
+  });
+
+  it.each<[object, RegExp]>([
+    [{ preset: 'best' }, /preset must be paper-exact or recommended/],
+    [{ preset: 'constructor' }, /preset must be/],
+    [{ loss_type: 'ppo' }, /loss_type/],
+    [{ num_generations: 1 }, /num_generations/],
+    [{ batches: 3, prompts_per_step: 4 }, /prompts_per_step must be a multiple of batches/],
+    [{ rewards: { label: 0 } }, /rewards gives no function a weight/],
+    [{ epsilons: 1 }, /there is no setting 'epsilons'/],
+    [{ data: { source: 'hub' } }, /'source' must be iconworld or jsonl/],
+  ])('refuses %j', (settings, message) => {
+    expect(() => parseGrpoConfig({ ...common, data, ...settings })).toThrow(message);
+  });
+});

@@ -1,0 +1,222 @@
+/** @module Prompts to answer: a picture, a policy, and what is known of the right answer. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { factsOf } from '../../iconworld/captions.js';
+import { judgeScene } from '../../iconworld/label.js';
+import { numberedText } from '../../iconworld/page.js';
+import { boundaryPair } from '../../iconworld/policy.js';
+import { loadIcons } from '../../iconworld/raster.js';
+import { renderScene } from '../../iconworld/render.js';
+import { judgementSample } from '../../iconworld/samples.js';
+import { sampleScene } from '../../iconworld/scene.js';
+import { type Split, splitRandom } from '../../iconworld/splits.js';
+import type { IconPolicy, SceneFacts } from '../../iconworld/types.js';
+import { decodeImage } from '../../images/decode.js';
+import type { RgbImage } from '../../images/image.js';
+import { assert, messageOf, UserError } from '../../util/errors.js';
+import { Random } from '../../util/random.js';
+import type { RewardSample } from '../rewards/reward.js';
+import type { GrpoConfig } from './config.js';
+
+export interface GrpoPrompt {
+  /** Its number in the stream. */
+  readonly index: number;
+  readonly images: readonly RgbImage[];
+  /** The user's text, which follows the images. */
+  readonly prompt: string;
+  readonly sample: RewardSample;
+  /** Which kind of policy this is, for accuracies by policy. */
+  readonly kind: string;
+}
+
+/** Prompts by their number in an endless stream: the same number gives the same prompt. */
+export interface PromptSource {
+  prompt(index: number): Promise<GrpoPrompt>;
+  /** Prompts that the stream never holds; fewer than asked for where there are no more. */
+  heldOut(count: number): Promise<GrpoPrompt[]>;
+}
+
+/** The prompts that a configuration's `data` names. */
+export async function openPrompts(config: GrpoConfig): Promise<PromptSource> {
+  if (config.data.source === 'jsonl') return jsonlPrompts(config.data, config.seed);
+  await loadIcons();
+  return iconworldPrompts(config.data, config.seed, config.steps * config.prompts_per_step);
+}
+
+type IconworldData = Extract<GrpoConfig['data'], { source: 'iconworld' }>;
+
+function iconworldPrompts({ curriculum, pairs }: IconworldData, seed: number, total: number): PromptSource {
+  const maxRulesAt = (index: number): number =>
+    curriculum.filter(([from]) => from <= index / total).at(-1)?.[1] ?? curriculum[0][1];
+  const one = (index: number, random: Random, split: Split, maxRules: number): GrpoPrompt => {
+    const { image, meta } = judgementSample({ split, maxRules }).next(random);
+    assert(
+      image !== null && meta.facts !== null && meta.policy !== null,
+      'a judgement has a picture and a policy',
+    );
+    return iconworldPrompt(index, image, meta.facts, meta.policy, null);
+  };
+  return {
+    prompt(index) {
+      // Two neighbours share a seed, so that each can tell by itself whether they are a pair.
+      const couple = Math.floor(index / 2);
+      const random = new Random(`${seed}/grpo/couple/${couple}`);
+      const maxRules = maxRulesAt(index);
+      if (random.chance(pairs)) return Promise.resolve(pairMember(index, random, maxRules));
+      return Promise.resolve(one(index, new Random(`${seed}/grpo/${index}`), 'train', maxRules));
+    },
+    heldOut(count) {
+      const most = Math.max(...curriculum.map(([, maxRules]) => maxRules));
+      return Promise.resolve(
+        Array.from({ length: count }, (_, i) =>
+          one(i, new Random(`${seed}/grpo-held-out/${i}`), 'validation', most),
+        ),
+      );
+    },
+  };
+}
+
+/** One picture under a policy that passes it and under one that differs in a statement and blocks it. */
+function pairMember(index: number, random: Random, maxRules: number): GrpoPrompt {
+  let scene = sampleScene(splitRandom(random, 'scene', 'train'));
+  // No policy makes harmless things unsafe.
+  while (factsOf(scene).things.every(({ category }) => category === null)) {
+    scene = sampleScene(splitRandom(random, 'scene', 'train'));
+  }
+  const facts = factsOf(scene);
+  const options = { split: 'train', rules: [Math.min(1, maxRules), maxRules] } as const;
+  const policies = boundaryPair(splitRandom(random, 'pair', 'train'), facts, options);
+  const couple = Math.floor(index / 2);
+  return iconworldPrompt(index, renderScene(scene), facts, policies[index % 2], `couple-${couple}`);
+}
+
+function iconworldPrompt(
+  index: number,
+  image: RgbImage,
+  facts: SceneFacts,
+  policy: IconPolicy,
+  pair: string | null,
+): GrpoPrompt {
+  const { things, groups, label } = judgeScene(facts, policy);
+  const banned = things.filter((thing) => thing.banned);
+  const broken = groups.filter((group) => group.broken);
+  const numbers = [...banned, ...broken].flatMap(({ number }) => number ?? []);
+  const ruled = broken.map(({ rule }) =>
+    rule.kind === 'neverTogether' ? rule.categories.join(' + ') : rule.category,
+  );
+  return {
+    index,
+    images: [image],
+    prompt: numberedText(policy.statements),
+    sample: {
+      label,
+      statements: policy.statements.map(({ text }) => text),
+      decisive: [...new Set(numbers)].sort((a, b) => a - b),
+      categories: [...new Set([...banned.flatMap(({ icon }) => icon.category ?? []), ...ruled])],
+      pair,
+    },
+    kind: `${policy.statements.length} statements`,
+  };
+}
+
+const SOLUTIONS: Readonly<Record<string, RewardSample['label']>> = {
+  '<answer>safe</answer>': 'safe',
+  '<answer>unsafe</answer>': 'unsafe',
+  safe: 'safe',
+  unsafe: 'unsafe',
+};
+
+const line = z.strictObject({
+  prompt: z.string().min(1),
+  images: z.array(z.string()).min(1, 'a guardrail judges pictures: name at least one'),
+  /** As ms-swift's data has it, or the bare word. */
+  solution: z.string().refine((text) => Object.hasOwn(SOLUTIONS, text), {
+    error: `must be one of ${Object.keys(SOLUTIONS).join(', ')}`,
+  }),
+  statements: z.array(z.string().min(1)).default([]),
+  decisive: z.array(z.int().min(1)).default([]),
+  categories: z.array(z.string()).default([]),
+  pair: z.string().nullable().default(null),
+  kind: z.string().default('jsonl'),
+});
+
+type JsonlData = Extract<GrpoConfig['data'], { source: 'jsonl' }>;
+
+/** Every line is checked before the first prompt is asked for, its pictures' existence too. */
+function jsonlPrompts({ file, held_out: heldOut }: JsonlData, seed: number): PromptSource {
+  const folder = dirname(file);
+  const rows = readRows(file);
+  for (const { number, images } of rows) {
+    const missing = images.find((path) => !existsSync(resolve(folder, path)));
+    if (missing !== undefined)
+      throw new UserError(
+        `${file}, line ${number}: there is no picture ${missing}; paths are relative to the file.`,
+      );
+  }
+  const split = rows.length - heldOut;
+  if (split < 1) {
+    throw new UserError(
+      `${file} has ${rows.length} prompts, of which data.held_out keeps ${heldOut} back: none are left to train on.`,
+    );
+  }
+  const made = async (row: (typeof rows)[number], index: number): Promise<GrpoPrompt> => ({
+    index,
+    images: await Promise.all(row.images.map((path) => picture(resolve(folder, path), file, row.number))),
+    prompt: row.prompt,
+    sample: {
+      label: SOLUTIONS[row.solution],
+      statements: row.statements,
+      decisive: row.decisive,
+      categories: row.categories,
+      pair: row.pair,
+    },
+    kind: row.kind,
+  });
+  let epoch = -1;
+  let order: number[] = [];
+  return {
+    prompt(index) {
+      const wanted = Math.floor(index / split);
+      if (wanted !== epoch) {
+        epoch = wanted;
+        order = new Random(`${seed}/epoch/${epoch}`).shuffle([...Array(split).keys()]);
+      }
+      return made(rows[order[index % split]], index);
+    },
+    heldOut: (count) => Promise.all(rows.slice(split, split + count).map(made)),
+  };
+}
+
+function readRows(file: string): (z.infer<typeof line> & { readonly number: number })[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UserError(`Cannot read the prompts ${file}: ${messageOf(error)}.`);
+  }
+  const rows = text.split('\n').flatMap((content, i) => {
+    if (content.trim() === '') return [];
+    let json: unknown;
+    try {
+      json = JSON.parse(content);
+    } catch (error) {
+      throw new UserError(`${file}, line ${i + 1} is not valid JSON: ${messageOf(error)}.`);
+    }
+    const parsed = line.safeParse(json);
+    if (parsed.success) return [{ ...parsed.data, number: i + 1 }];
+    const [{ path, message }] = parsed.error.issues;
+    throw new UserError(`${file}, line ${i + 1}: ${path.join('.') || 'the line'}: ${message}.`);
+  });
+  if (rows.length === 0) throw new UserError(`${file} holds no prompts: give one JSON object a line.`);
+  return rows;
+}
+
+async function picture(path: string, file: string, number: number): Promise<RgbImage> {
+  try {
+    return await decodeImage(path);
+  } catch (error) {
+    if (error instanceof UserError) throw new UserError(`${file}, line ${number}: ${error.message}`);
+    throw error;
+  }
+}
