@@ -3,6 +3,7 @@ import { check as card } from './card.js';
 import { check as checkpoints } from './checkpoints.js';
 import { check as grpo } from './grpo.js';
 import { check as images } from './images.js';
+import { check as lora } from './lora.js';
 import { check as model } from './model.js';
 import { check as parsing } from './parsing.js';
 import { check as processor } from './processor.js';
@@ -17,6 +18,7 @@ export const CHECKS: readonly GoldenCheck[] = [
   processor,
   model,
   training,
+  lora,
   grpo,
   rewards,
   adapters,

@@ -4,7 +4,7 @@ import * as op from '../graph/ops.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import { type Attend, embedInputs, languageHead, textModel } from '../models/qwen2_5_vl/text.js';
 import { mergePatches, visionBlocks, visionInputs } from '../models/qwen2_5_vl/vision.js';
-import { Parameters } from '../nn/parameters.js';
+import { type LowRank, Parameters } from '../nn/parameters.js';
 
 /** Feeds: `patches`, `patch_positions`, `patch_present`, `token_slots`; gives `features` [tokens, D]. */
 export function visionGraph(config: Qwen2_5_VLConfig): Record<string, Tensor> {
@@ -22,8 +22,8 @@ export const cacheName = (kind: 'keys' | 'values', layer: number): string => `${
  * `last_index` i32 [batch], `total` i32 [], `logit_rows` i64 [rows] (flat positions whose logits are wanted) and
  * `keys.L`, `values.L` [batch, kvHeads, capacity, headDim]; gives `logits` [rows, V] and the caches.
  */
-export function cachedTextGraph(config: Qwen2_5_VLConfig): Record<string, Tensor> {
-  const weights = new Parameters();
+export function cachedTextGraph(config: Qwen2_5_VLConfig, lowRank?: LowRank): Record<string, Tensor> {
+  const weights = new Parameters(lowRank);
   const { hiddenSize, headDim, numAttentionHeads, numKeyValueHeads } = config.text;
   const inputIds = op.input('input_ids', 'i64', ['batch', 'seq']);
   const embeddings = embedInputs(weights, config, inputIds, {

@@ -6,10 +6,12 @@ import type { Parameters } from './parameters.js';
 
 const widthOf = (x: Tensor): number => x.shape[x.shape.length - 1] as number;
 
-/** x […, in] → […, out] with `NAME.weight` [out, in] and, where `bias`, `NAME.bias` [out]. */
+/** x […, in] → […, out] with `NAME.weight` [out, in] and, where `bias`, `NAME.bias` [out]; an adapter's part is added. */
 export function linear(weights: Parameters, name: string, x: Tensor, out: number, bias: boolean): Tensor {
   const weight = weights.get(`${name}.weight`, [out, widthOf(x)]);
-  return composite.linear(x, weight, bias ? weights.get(`${name}.bias`, [out]) : undefined);
+  const y = composite.linear(x, weight, bias ? weights.get(`${name}.bias`, [out]) : undefined);
+  const update = weights.lowRank?.update(weights, name, x, out);
+  return update === undefined ? y : op.add(y, update);
 }
 
 /** RMS normalization of the last axis with `NAME.weight`. */

@@ -38,6 +38,33 @@ export const schedule = z.strictObject({
   min_ratio: z.number().min(0).max(1).default(0),
 });
 
+/** A PEFT adapter in place of the weights themselves. */
+export const lora = z.strictObject({
+  r: count,
+  alpha: positive,
+  dropout: z.number().min(0).lt(1).default(0),
+  /** Scale by √r instead of r. */
+  rslora: z.boolean().default(false),
+  /** Modules by the end of their names; `all-linear` is the language model without its head. */
+  target_modules: z.union([z.literal('all-linear'), z.array(z.string().min(1)).min(1)]).default('all-linear'),
+});
+
+export type LoraYaml = z.infer<typeof lora>;
+
+/** An adapter decides by itself what is trained. */
+export function checkLora(
+  config: { readonly lora?: LoraYaml; readonly vision: string; readonly trainable?: readonly string[] },
+  name: string,
+): void {
+  if (config.lora === undefined) return;
+  if (config.vision === 'trained')
+    throw new UserError(
+      `${name}: an adapter leaves the tower as it is: set vision: frozen, or leave lora out.`,
+    );
+  if (config.trainable !== undefined)
+    throw new UserError(`${name}: lora.target_modules says what is trained: leave trainable out.`);
+}
+
 const iconworldData = z.strictObject({
   source: z.literal('iconworld'),
   /** Weights of the kinds of samples in the mixture. */
@@ -77,6 +104,7 @@ const sftConfig = z.strictObject({
   threads: count.optional(),
   /** Names of the weights to train, with `*` for any characters; all that `vision` allows where it is left out. */
   trainable: z.array(z.string().min(1)).min(1).optional(),
+  lora: lora.optional(),
   /** Megabytes of image features kept in memory where the tower is frozen. */
   image_cache_mb: z.number().min(0).optional(),
 });
@@ -89,6 +117,7 @@ export function parseSftConfig(json: unknown, name = 'The configuration'): SftCo
   if (config.batch_size % config.micro_batch_size !== 0) {
     throw new UserError(`${name}: batch_size must be a multiple of micro_batch_size.`);
   }
+  checkLora(config, name);
   const { data } = config;
   if (data.source === 'iconworld') checkCurriculum(data.curriculum, name);
   return config;

@@ -58,6 +58,14 @@ export interface SaveOptions {
   /** How many checkpoints stay. */
   readonly keep: number;
   readonly files?: FileCalls;
+  /** Where the trained weights go; the whole model under its checkpoint's names if absent. */
+  readonly store?: ModelStore;
+}
+
+/** Writes and reads what a run trains, where that is not the model's own weights. */
+export interface ModelStore {
+  write(folder: string, files?: FileCalls): Promise<void>;
+  read(folder: string): Promise<void>;
 }
 
 export class RunFolder {
@@ -133,6 +141,7 @@ export class RunFolder {
     weights: ModelWeights,
     optimized: readonly OptimizedParameter[],
     config: string,
+    store?: ModelStore,
   ): Promise<RunState> {
     const state = readState(folder);
     if (state.config !== config) {
@@ -140,9 +149,13 @@ export class RunFolder {
         `${folder} was made under another configuration: give the run another output folder, or restore the old configuration to go on.`,
       );
     }
-    const checkpoint = await Checkpoint.open(folder);
-    for (const [name, { data }] of weights) copy(checkpoint.readFloat32(name), data, name, folder);
-    checkpoint.close();
+    if (store === undefined) {
+      const checkpoint = await Checkpoint.open(folder);
+      for (const [name, { data }] of weights) copy(checkpoint.readFloat32(name), data, name, folder);
+      checkpoint.close();
+    } else {
+      await store.read(folder);
+    }
     const file = join(folder, OPTIMIZER_FILE);
     const moments = SafetensorsFile.open(file);
     for (const { name, firstMoment, secondMoment } of optimized) {
@@ -209,14 +222,18 @@ interface Everything {
 async function writeAll(
   building: string,
   { state, weights, optimized }: Everything,
-  { folder, files = nodeFiles }: SaveOptions,
+  { folder, files = nodeFiles, store }: SaveOptions,
 ): Promise<void> {
-  await writeCheckpoint(building, {
-    from: folder,
-    dtype: 'F32',
-    tensors: [...weights].map(([name, { shape, data }]) => ({ name, shape, data })),
-    files,
-  });
+  if (store === undefined) {
+    await writeCheckpoint(building, {
+      from: folder,
+      dtype: 'F32',
+      tensors: [...weights].map(([name, { shape, data }]) => ({ name, shape, data })),
+      files,
+    });
+  } else {
+    await store.write(building, files);
+  }
   await writeSafetensors(
     join(building, OPTIMIZER_FILE),
     optimized.flatMap(({ name, firstMoment, secondMoment }) => [

@@ -6,6 +6,7 @@ import * as op from '../graph/ops.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import { attendWithin, embedInputs, languageHead, textModel } from '../models/qwen2_5_vl/text.js';
 import { mergePatches, visionBlocks, visionInputs } from '../models/qwen2_5_vl/vision.js';
+import { LoraGraph, type LoraSettings } from '../nn/lora.js';
 import { Parameters } from '../nn/parameters.js';
 
 /** Where the image features of a batch come from. */
@@ -19,6 +20,8 @@ export interface SftGraphOptions {
   /** Whether the tower has padded slots, which then need a mask. */
   readonly paddedSlots: boolean;
   readonly trainable: (name: string) => boolean;
+  /** An adapter that is trained. */
+  readonly lora?: LoraSettings;
 }
 
 export interface SftGraph {
@@ -35,7 +38,8 @@ export interface SftGraph {
  * loss = −Σ weight · log p(label).
  */
 export function sftGraph(config: Qwen2_5_VLConfig, options: SftGraphOptions): SftGraph {
-  const weights = new Parameters();
+  const { lora } = options;
+  const weights = new Parameters(lora && new LoraGraph(lora, dropoutRows(lora)));
   const inputIds = op.input('input_ids', 'i64', ['batch', 'seq']);
   const positionIds = op.input('position_ids', 'i64', [3, 'batch', 'seq']);
   const mask = op.input('mask', 'f32', [options.padding === 'right' ? 1 : 'batch', 1, 'seq', 'seq']);
@@ -80,6 +84,11 @@ export function imageInputs(
       ? op.input('features', 'f32', ['features', config.vision.outHiddenSize])
       : towerFeatures(weights, config, paddedSlots);
   return { features, featureIndex };
+}
+
+/** Input dropout_rows [batch, seq] f32 where an adapter has dropout. */
+function dropoutRows({ dropout }: LoraSettings): Tensor | undefined {
+  return dropout > 0 ? op.input('dropout_rows', 'f32', ['batch', 'seq']) : undefined;
 }
 
 function towerFeatures(weights: Parameters, config: Qwen2_5_VLConfig, paddedSlots: boolean): Tensor {

@@ -4,13 +4,17 @@ import { checkTensors, parseConfig, type Qwen2_5_VLConfig } from '../models/qwen
 import { Processor } from '../models/qwen2_5_vl/processor.js';
 import { AdamW, clipFactor, gradientNorm, type OptimizedParameter } from '../optim/adamw.js';
 import { type Schedule, scheduleFactor } from '../optim/schedules.js';
+import { isLoraName, type LoraSettings } from '../nn/lora.js';
 import { UserError } from '../util/errors.js';
+import { Random } from '../util/random.js';
 import { answerTokens, collateExamples, type MicroBatch, microBatches } from './batches.js';
 import type { SftConfig } from './config.js';
 import { encodeSample, type SampleSource, type TrainingExample } from './examples.js';
 import { FrozenVision } from './image-features.js';
+import { adapterStore, loraSettings, withLora } from './lora.js';
 import { type StepOutcome, TaskLosses } from './metrics.js';
 import { type ImagePath, sftGraph } from './sft-graph.js';
+import type { ModelStore } from './run-folder.js';
 import { StepSession } from './step-session.js';
 import { isVision, trainableNames } from './trainable.js';
 import { type ModelWeights, optimizedParameters, readWeights } from './weights.js';
@@ -25,12 +29,15 @@ interface Parts {
   readonly processor: Processor;
   readonly weights: ModelWeights;
   readonly optimized: readonly OptimizedParameter[];
+  readonly lora: LoraSettings | undefined;
 }
 
 export class SftTrainer {
   readonly folder: string;
   readonly weights: ModelWeights;
   readonly optimized: readonly OptimizedParameter[];
+  /** Where an adapter is kept; absent where the model itself is trained. */
+  readonly store: ModelStore | undefined;
   private readonly byName: ReadonlyMap<string, OptimizedParameter>;
   private readonly optimizer: AdamW;
   /** Where the image features come from: a tower of which nothing is trained needs no gradients. */
@@ -44,6 +51,8 @@ export class SftTrainer {
     this.folder = parts.folder;
     this.weights = parts.weights;
     this.optimized = parts.optimized;
+    const { lora } = parts.config;
+    this.store = lora && adapterStore(parts.weights, lora, parts.config.model);
     this.byName = new Map(parts.optimized.map((parameter) => [parameter.name, parameter]));
     this.optimizer = new AdamW(parts.optimized);
     this.images = parts.optimized.some(({ name }) => isVision(name)) ? 'tower' : 'features';
@@ -55,12 +64,16 @@ export class SftTrainer {
     const { folder } = checkpoint;
     const model = parseConfig(checkpoint.config);
     checkTensors(checkpoint, model);
-    const weights = readWeights(checkpoint, model);
+    const base = readWeights(checkpoint, model);
     checkpoint.close();
+    const lora = config.lora && loraSettings(config.lora, base);
+    const weights = lora === undefined ? base : withLora(base, lora, config.seed);
+    const names =
+      lora === undefined ? trainableNames(weights.keys(), config) : [...weights.keys()].filter(isLoraName);
     const processor = await Processor.load(folder);
     checkProcessor(processor, model, folder);
     const { lr, betas, eps, weight_decay, groups } = config.optimizer;
-    const optimized = optimizedParameters(weights, trainableNames(weights.keys(), config), {
+    const optimized = optimizedParameters(weights, names, {
       optimizer: { lr, betas, eps, weightDecay: weight_decay },
       visionLrRatio: config.vision_lr_ratio,
       groups: groups?.map(({ match, lr: own, weight_decay: weightDecay }) => ({
@@ -69,7 +82,7 @@ export class SftTrainer {
         weightDecay,
       })),
     });
-    return new SftTrainer({ config, source, folder, model, processor, weights, optimized });
+    return new SftTrainer({ config, source, folder, model, processor, weights, optimized, lora });
   }
 
   /** Step `step` (from 0). The next step's batch is prepared while this one computes. */
@@ -80,9 +93,10 @@ export class SftTrainer {
     for (const { gradient } of this.optimized) gradient.fill(0);
     const byTask = new TaskLosses();
     let loss = 0;
-    for (const batch of batches) {
+    for (const [i, batch] of batches.entries()) {
       const session = await this.sessionFor(batch);
-      const part = await session.accumulate(await this.feedsOf(batch), this.byName);
+      const feeds = this.withDropout(await this.feedsOf(batch), `${config.seed}/dropout/${step}/${i}`);
+      const part = await session.accumulate(feeds, this.byName);
       loss += part.loss;
       byTask.add(batch, part.logProbs);
     }
@@ -146,6 +160,15 @@ export class SftTrainer {
     return { ...feeds, features: await this.vision.features(images) };
   }
 
+  /** What an adapter's dropout is drawn from: decided by the step and the micro-batch alone. */
+  private withDropout(feeds: MicroBatch['feeds'], seed: string): MicroBatch['feeds'] {
+    if (this.parts.lora === undefined || this.parts.lora.dropout === 0) return feeds;
+    const random = new Random(seed);
+    const { shape } = feeds.input_ids;
+    const data = Float32Array.from({ length: shape[0] * shape[1] }, () => random.next());
+    return { ...feeds, dropout_rows: { dtype: 'f32', shape, data } };
+  }
+
   private async sessionFor({ images, padded }: MicroBatch): Promise<StepSession> {
     const path: ImagePath = images.length > 0 ? this.images : 'none';
     const key = `${path}/${padded}`;
@@ -156,6 +179,7 @@ export class SftTrainer {
       padding: 'right',
       paddedSlots: padded,
       trainable: (name) => this.byName.has(name),
+      lora: this.parts.lora,
     });
     const made = await StepSession.create(graph, this.weights, {
       threads: this.parts.config.threads,

@@ -66,13 +66,18 @@ async function run(
   const identity = runIdentity(config);
   let saved = folder.newest();
   let state: RunState = { step: 0, samples: 0, seconds: 0, config: identity };
-  if (saved !== undefined) state = await folder.restore(saved, weights, optimized, identity);
+  if (saved !== undefined) state = await folder.restore(saved, weights, optimized, identity, trainer.store);
   folder.trimMetrics(state.step);
   view?.begins(state.step, saved);
 
   const save = async (): Promise<string> => {
     const { keep } = config.checkpoint;
-    saved = await folder.save(state, weights, optimized, { folder: trainer.folder, keep, files });
+    saved = await folder.save(state, weights, optimized, {
+      folder: trainer.folder,
+      keep,
+      files,
+      store: trainer.store,
+    });
     view?.saved(saved);
     return saved;
   };

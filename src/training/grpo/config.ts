@@ -2,7 +2,17 @@
 import { z } from 'zod';
 import { sha256 } from '../../util/hash.js';
 import { UserError } from '../../util/errors.js';
-import { checkCurriculum, count, optimizer, parseSettings, positive, readYaml, schedule } from '../config.js';
+import {
+  checkCurriculum,
+  checkLora,
+  count,
+  lora,
+  optimizer,
+  parseSettings,
+  positive,
+  readYaml,
+  schedule,
+} from '../config.js';
 import { AGGREGATIONS, LOSS_TYPES, RATIO_LEVELS, REWARD_SCALES } from './loss-types.js';
 
 const share = z.number().min(0).max(1);
@@ -68,6 +78,7 @@ const grpoConfig = z.strictObject({
   vision: z.enum(['frozen', 'trained']).default('frozen'),
   vision_lr_ratio: positive.default(1),
   trainable: z.array(z.string().min(1)).min(1).optional(),
+  lora: lora.optional(),
   optimizer,
   schedule: schedule.default({ kind: 'cosine', warmup_steps: 0, min_ratio: 0 }),
   data: z.discriminatedUnion('source', [iconworldPrompts, jsonlPrompts], {
@@ -156,6 +167,11 @@ export function parseGrpoConfig(json: unknown, name = 'The configuration'): Grpo
   if (Object.values(config.rewards).every((weight) => weight === 0))
     throw new UserError(
       `${name}: rewards gives no function a weight: ${completions} completions would all earn 0.`,
+    );
+  checkLora(config, name);
+  if (config.lora !== undefined && config.lora.dropout > 0)
+    throw new UserError(
+      `${name}: lora.dropout must be 0: the sampler drops nothing, and must be the trained model.`,
     );
   if (config.data.source === 'iconworld') checkCurriculum(config.data.curriculum, name);
   return config;

@@ -6,12 +6,15 @@ import { checkTensors, parseConfig, type Qwen2_5_VLConfig } from '../../models/q
 import { Processor } from '../../models/qwen2_5_vl/processor.js';
 import { AdamW, clipFactor, gradientNorm, type OptimizedParameter } from '../../optim/adamw.js';
 import { scheduleFactor } from '../../optim/schedules.js';
+import { isLoraName, type LoraSettings } from '../../nn/lora.js';
 import { Policy } from '../../policy/policy.js';
 import { assert } from '../../util/errors.js';
 import { promptMessages } from '../examples.js';
 import { FrozenVision } from '../image-features.js';
 import { advantagesOf } from '../rewards/advantages.js';
 import type { RewardTable } from '../rewards/table.js';
+import { adapterStore, loraSettings, withLora } from '../lora.js';
+import type { ModelStore } from '../run-folder.js';
 import { isVision, trainableNames } from '../trainable.js';
 import { type ModelWeights, optimizedParameters, readWeights } from '../weights.js';
 import type { GrpoConfig } from './config.js';
@@ -58,6 +61,7 @@ interface Parts {
   readonly optimized: readonly OptimizedParameter[];
   readonly rollout: Rollout;
   readonly vision: FrozenVision;
+  readonly lora: LoraSettings | undefined;
 }
 
 export interface GrpoTrainerOptions {
@@ -81,6 +85,7 @@ export class GrpoTrainer {
       weights,
       reference,
       optimized: new Map(optimized.map((parameter) => [parameter.name, parameter])),
+      lora: parts.lora,
       features: trainsTower ? null : (images) => vision.features(images),
     });
   }
@@ -94,12 +99,16 @@ export class GrpoTrainer {
     const { folder } = checkpoint;
     const model = parseConfig(checkpoint.config);
     checkTensors(checkpoint, model);
-    const weights = readWeights(checkpoint, model);
+    const base = readWeights(checkpoint, model);
+    const lora = config.lora && loraSettings(config.lora, base);
+    const weights = lora === undefined ? base : withLora(base, lora, config.seed);
+    const names =
+      lora === undefined ? trainableNames(weights.keys(), config) : [...weights.keys()].filter(isLoraName);
     const processor = await Processor.load(folder);
     const rules = tokenRules(checkpoint, model, processor);
     checkpoint.close();
     const { lr, betas, eps, weight_decay } = config.optimizer;
-    const optimized = optimizedParameters(weights, trainableNames(weights.keys(), config), {
+    const optimized = optimizedParameters(weights, names, {
       optimizer: { lr, betas, eps, weightDecay: weight_decay },
       visionLrRatio: config.vision_lr_ratio,
     });
@@ -115,8 +124,10 @@ export class GrpoTrainer {
       images: vision,
       rules,
       threads: config.threads,
+      lora,
     });
-    const reference = config.beta === 0 ? null : copyOf(weights);
+    // An adapter leaves its base as it was.
+    const reference = config.beta === 0 ? null : lora === undefined ? copyOf(weights) : base;
     return new GrpoTrainer({
       config,
       source,
@@ -130,11 +141,18 @@ export class GrpoTrainer {
       optimized,
       rollout,
       vision,
+      lora,
     });
   }
 
   get folder(): string {
     return this.parts.folder;
+  }
+
+  /** Where an adapter is kept; absent where the model itself is trained. */
+  get store(): ModelStore | undefined {
+    const { config, weights } = this.parts;
+    return config.lora && adapterStore(weights, config.lora, config.model);
   }
 
   get weights(): ModelWeights {

@@ -116,7 +116,13 @@ class GrpoRun {
     this.folder.removeLeftovers();
     const saved = this.folder.newest();
     if (saved !== undefined) {
-      const state = await this.folder.restore(saved, trainer.weights, trainer.optimized, this.state.config);
+      const state = await this.folder.restore(
+        saved,
+        trainer.weights,
+        trainer.optimized,
+        this.state.config,
+        trainer.store,
+      );
       this.state = { ...state, grpo: state.grpo ?? FRESH };
     }
     this.folder.trimMetrics(this.state.step);
@@ -235,12 +241,14 @@ class GrpoRun {
     const target = join(this.config.output, BEST_FOLDER);
     const building = join(this.config.output, `building-${this.state.step}`);
     rmSync(building, { recursive: true, force: true });
-    await writeCheckpoint(building, {
-      from: this.trainer.folder,
-      dtype: 'F32',
-      tensors: [...this.trainer.weights].map(([name, { shape, data }]) => ({ name, shape, data })),
-      files: this.hooks.files,
-    });
+    const { store, folder, weights } = this.trainer;
+    const { files } = this.hooks;
+    if (store === undefined) {
+      const tensors = [...weights].map(([name, { shape, data }]) => ({ name, shape, data }));
+      await writeCheckpoint(building, { from: folder, dtype: 'F32', tensors, files });
+    } else {
+      await store.write(building, files);
+    }
     rmSync(target, { recursive: true, force: true });
     renameSync(building, target);
   }
@@ -259,6 +267,7 @@ class GrpoRun {
       folder: trainer.folder,
       keep: config.checkpoint.keep,
       files: this.hooks.files,
+      store: trainer.store,
     });
     this.view?.saved(saved);
     return saved;

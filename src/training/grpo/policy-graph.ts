@@ -5,6 +5,7 @@ import type { Tensor } from '../../graph/node.js';
 import * as op from '../../graph/ops.js';
 import type { Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
 import { attendWithin, embedInputs, languageHead, textModel } from '../../models/qwen2_5_vl/text.js';
+import { LoraGraph, type LoraSettings } from '../../nn/lora.js';
 import { Parameters } from '../../nn/parameters.js';
 import { imageInputs, type ImagePath, type SftGraph } from '../sft-graph.js';
 import { grpoLoss, type LossSettings } from './loss.js';
@@ -14,6 +15,7 @@ export interface PolicyGraphOptions {
   readonly paddedSlots: boolean;
   /** Logits are divided by it before the softmax, as the sampler divides them. */
   readonly temperature: number;
+  readonly lora?: LoraSettings;
   /** What is trained and how; null scores only. */
   readonly update: PolicyUpdate | null;
 }
@@ -34,7 +36,7 @@ export interface PolicyUpdate {
  * Outputs: log_probs and entropy [tokens]; for an update also loss [], kl [tokens] and `grad.NAME`.
  */
 export function policyGraph(config: Qwen2_5_VLConfig, options: PolicyGraphOptions): SftGraph {
-  const weights = new Parameters();
+  const weights = new Parameters(options.lora && new LoraGraph(options.lora));
   const inputIds = op.input('input_ids', 'i64', ['batch', 'seq']);
   const positionIds = op.input('position_ids', 'i64', [3, 'batch', 'seq']);
   const mask = op.input('mask', 'f32', ['batch', 1, 'seq', 'seq']);

@@ -4,6 +4,7 @@ import { type ImageEncoder, Generator, type TokenRules } from '../../generation/
 import { cachedTextGraph } from '../../generation/graphs.js';
 import type { Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
 import type { EncodedPrompt, Processor } from '../../models/qwen2_5_vl/processor.js';
+import { LoraGraph, type LoraSettings } from '../../nn/lora.js';
 import { lower } from '../../onnx/lower.js';
 import { type HostTensor, Session } from '../../runtime/session.js';
 import type { ModelWeights } from '../weights.js';
@@ -39,6 +40,7 @@ export interface RolloutParts {
   readonly images: ImageEncoder;
   readonly rules: TokenRules;
   readonly threads?: number;
+  readonly lora?: LoraSettings;
 }
 
 export class Rollout {
@@ -55,8 +57,12 @@ export class Rollout {
     images,
     rules,
     threads,
+    lora,
   }: RolloutParts): Promise<Rollout> {
-    const model = lower(cachedTextGraph(config), { fuse: 'inference', weights: 'input' });
+    const model = lower(cachedTextGraph(config, lora && new LoraGraph(lora)), {
+      fuse: 'inference',
+      weights: 'input',
+    });
     const session = await Session.create(model, { threads });
     const fed: Record<string, HostTensor> = {};
     for (const name of session.inputNames) {

@@ -3,6 +3,7 @@ import type { Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
 import type { ProcessedImage } from '../../models/qwen2_5_vl/image-processing.js';
 import type { OptimizedParameter } from '../../optim/adamw.js';
 import type { HostTensor } from '../../runtime/session.js';
+import type { LoraSettings } from '../../nn/lora.js';
 import { assert } from '../../util/errors.js';
 import type { ImagePath } from '../sft-graph.js';
 import { StepSession } from '../step-session.js';
@@ -20,6 +21,7 @@ export interface UpdaterParts {
   /** The start model; needed where `beta` is not 0. */
   readonly reference: ModelWeights | null;
   readonly optimized: ReadonlyMap<string, OptimizedParameter>;
+  readonly lora: LoraSettings | undefined;
   /** Features of a frozen tower's images; null where the tower is trained. */
   readonly features: ((images: readonly ProcessedImage[]) => Promise<HostTensor>) | null;
 }
@@ -137,6 +139,7 @@ export class Updater {
       images: path,
       paddedSlots: padded,
       temperature: config.temperature,
+      lora: purpose === 'reference' ? undefined : this.parts.lora,
       update:
         purpose === 'update'
           ? { loss: config, isOffPolicy: this.isOffPolicy, trainable: (name) => optimized.has(name) }
