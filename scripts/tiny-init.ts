@@ -26,7 +26,7 @@ import { runScript } from './script-util.js';
 
 /** Ids of the model; the tokenizer fills fewer where the texts offer no more pairs. */
 const VOCAB_SIZE = 2048;
-/** Statement numbers are one token each: `[1]` … `[40]`. */
+/** Statement numbers are one token each, with the space before them: ` [1]` … ` [40]`. */
 const STATEMENT_NUMBERS = 40;
 /** Samples of each kind whose texts the merges are learned from. */
 const SAMPLES = 4000;
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   if (values.output === undefined) throw new UserError('Give the folder to write with --output FOLDER.');
   const seed = Number(values.seed);
   const sizes = JSON.parse(readFileSync('runs/tiny/model.json', 'utf8')) as Record<string, unknown>;
-  const numbers = Array.from({ length: STATEMENT_NUMBERS }, (_, i) => `[${i + 1}]`);
+  const numbers = Array.from({ length: STATEMENT_NUMBERS }, (_, i) => ` [${i + 1}]`);
   const trained = trainTokenizer(texts(seed), {
     vocabSize: VOCAB_SIZE,
     addedTokens: qwenAddedTokens(numbers),

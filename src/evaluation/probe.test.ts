@@ -33,7 +33,7 @@ describe('probe', () => {
   it('gives text without pictures for reading, with the seen line first', () => {
     const [sample] = probeSamples({ task: 'reading', count: 1, maxRules: 2 });
     expect(sample.image).toBeNull();
-    expect(sample.prompt).toMatch(/^(No place|In|On|At)[^\n]*: [^\n]+\.\n\[1\] /);
+    expect(sample.prompt).toMatch(/^(No place|In|On|At)[^\n]*: [^\n]+\.\n \[1\] "/);
     expect(sample.prompt.split('\n').length).toBeLessThanOrEqual(1 + 2 + 1 + 4);
   });
 

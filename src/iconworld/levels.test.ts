@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { citableStatements } from '../guard/profiles/iconworld-prompt.js';
 import { Policy } from '../policy/policy.js';
 import { Random } from '../util/random.js';
 import { factsOf } from './captions.js';
@@ -28,7 +29,7 @@ describe.each(LEVELS.map((level) => [level.title, level] as const))('%s', (title
     const policy = Policy.fromMarkdown(level.text);
     expect(policy.statements).toEqual(level.statements.map(({ text }) => text));
     expect(policy.title).toBe(title);
-    expect(policy.numbered).toBe(numberedText(level.statements));
+    expect(citableStatements(policy.statements)).toBe(numberedText(level.statements));
     expect(estimateTokens(level.statements)).toBeLessThanOrEqual(MAX_POLICY_TOKENS);
   });
 

@@ -1,4 +1,5 @@
 /** How a policy's statements become a page: prose, bullets or sections, with or without a title line. */
+import { citableStatements } from '../guard/profiles/iconworld-prompt.js';
 import type { Random } from '../util/random.js';
 import { namedBy } from './label.js';
 import type { Category, IconPolicy, Statement } from './types.js';
@@ -81,9 +82,9 @@ function themeOf(block: readonly Statement[]): string {
   return category ? THEMES[category] : OTHER_THEME;
 }
 
-/** What the model reads: `[1] …` lines, the same as `Policy.numbered` of the page. */
+/** What the model reads of the page: the prompt of the profile `iconworld`. */
 export function numberedText(statements: readonly Pick<Statement, 'text'>[]): string {
-  return statements.map(({ text }, index) => `[${index + 1}] ${text}`).join('\n');
+  return citableStatements(statements.map(({ text }) => text));
 }
 
 /** Words, digits, marks and line ends of the numbered text: at least as many as the tiny tokenizer makes of known words. */

@@ -1,3 +1,4 @@
+import { citableStatements } from '../guard/profiles/iconworld-prompt.js';
 import { describe, expect, it } from 'vitest';
 import { Policy } from '../policy/policy.js';
 import { InternalError } from '../util/errors.js';
@@ -21,7 +22,7 @@ describe('samplePolicy', () => {
       const policy = samplePolicy(random, { split });
       const read = Policy.fromMarkdown(policy.text);
       expect(read.statements).toEqual(policy.statements.map(({ text }) => text));
-      expect(read.numbered).toBe(numberedText(policy.statements));
+      expect(citableStatements(read.statements)).toBe(numberedText(policy.statements));
       expect(estimateTokens(policy.statements)).toBeLessThanOrEqual(MAX_POLICY_TOKENS);
     }
   });

@@ -28,9 +28,9 @@ const DESCRIBE: Describe = {
 const describe = <Kind extends Rule['kind']>(kind: Kind, rule: Extract<Rule, { kind: Kind }>): string =>
   DESCRIBE[kind](rule);
 
-/** `[1] weapons: banned`, a line each. */
+/** `- [1] weapons: banned`, a line each. */
 export function indexText(statements: readonly Statement[]): string {
-  return statements.map(({ rule }, i) => `[${i + 1}] ${describe(rule.kind, rule)}`).join('\n');
+  return statements.map(({ rule }, i) => `- [${i + 1}] ${describe(rule.kind, rule)}`).join('\n');
 }
 
 /** What the user asks for before the numbered policy. */

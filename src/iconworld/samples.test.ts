@@ -77,7 +77,7 @@ describe('readingSample', () => {
       expect(image).toBeNull();
       const [seen, first] = prompt.split('\n');
       expect(meta.facts && seenLine(meta.facts)).toBe(seen);
-      expect(first).toMatch(/^\[1\] /);
+      expect(first).toMatch(/^ \[1\] "/);
     }
   });
 
@@ -113,7 +113,7 @@ describe('judgementSample', () => {
   it('is unsafe half of the time', () => {
     const samples = take(judgementSample({ render: false }), 1500);
     expect(Math.abs(share(samples, ({ meta }) => meta.label === 'unsafe') - 0.5)).toBeLessThan(0.06);
-    expect(samples.every(({ prompt }) => prompt.startsWith('[1] '))).toBe(true);
+    expect(samples.every(({ prompt }) => prompt.startsWith(' [1] "'))).toBe(true);
   });
 
   it('may give the verdict alone', () => {
@@ -192,7 +192,7 @@ describe('questions', () => {
 
   it('of rules come with the numbered policy', () => {
     for (const { prompt, meta } of of('rule')) {
-      expect(prompt).toMatch(/^\[1\] [\s\S]*\n[^[\n]+[?.]$/);
+      expect(prompt).toMatch(/^ \[1\] "[\s\S]*\n[^[\n]+[?.]$/);
       expect(meta.policy).not.toBeNull();
     }
   });

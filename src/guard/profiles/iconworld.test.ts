@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Policy } from '../../policy/policy.js';
 import { iconworld } from './iconworld.js';
+import { citableStatements } from './iconworld-prompt.js';
 
 const policy = Policy.fromMarkdown('A calm page. Alcohol may be shown. No money. No weapons of any kind.');
 /** An answer whose first line names what the lines on single things judge. */
@@ -17,7 +18,7 @@ describe('the iconworld profile', () => {
         role: 'user',
         content: [
           { type: 'image', image },
-          { type: 'text', text: policy.numbered },
+          { type: 'text', text: citableStatements(policy.statements) },
         ],
       },
     ]);

@@ -1,6 +1,7 @@
 import type { Policy } from '../../policy/policy.js';
 import { type GuardProfile, type ReadAnswer, ruleOf, userTurn } from '../profile.js';
 import type { Problem } from '../verdict.js';
+import { citableStatements } from './iconworld-prompt.js';
 import { type IconworldAnswer, parseIconworldAnswer } from './iconworld-answer.js';
 import { readTaggedAnswer, reasoningOf, YES_IS_SAFE } from './tagged-answer.js';
 
@@ -8,7 +9,7 @@ import { readTaggedAnswer, reasoningOf, YES_IS_SAFE } from './tagged-answer.js';
 export const iconworld: GuardProfile = {
   name: 'iconworld',
   description: 'safeguard-vl-tiny: things seen, cited statements, <answer>yes|no</answer>, yes = safe',
-  messages: (images, policy) => [userTurn(images, policy.numbered)],
+  messages: (images, policy) => [userTurn(images, citableStatements(policy.statements))],
   read: readIconworld,
   fast: { prefix: '<answer', lead: '>', words: YES_IS_SAFE },
   grammar: null,

@@ -7,11 +7,11 @@ import { Processor } from '../../models/qwen2_5_vl/processor.js';
 import { AdamW, clipFactor, gradientNorm, type OptimizedParameter } from '../../optim/adamw.js';
 import { scheduleFactor } from '../../optim/schedules.js';
 import { isLoraName, type LoraSettings } from '../../nn/lora.js';
-import { Policy } from '../../policy/policy.js';
 import { assert } from '../../util/errors.js';
 import { promptMessages } from '../examples.js';
 import { FrozenVision } from '../image-features.js';
 import { advantagesOf } from '../rewards/advantages.js';
+import { CompletionReader } from '../rewards/guard-rewards.js';
 import type { RewardTable } from '../rewards/table.js';
 import { adapterStore, loraSettings, withLora } from '../lora.js';
 import type { ModelStore } from '../run-folder.js';
@@ -72,12 +72,14 @@ export interface GrpoTrainerOptions {
 
 export class GrpoTrainer {
   private readonly optimizer: AdamW;
+  private readonly reader: CompletionReader;
   private readonly updater: Updater;
 
   private constructor(private readonly parts: Parts) {
     const { config, model, processor, weights, reference, optimized, vision } = parts;
     const trainsTower = optimized.some(({ name }) => isVision(name));
     this.optimizer = new AdamW(optimized);
+    this.reader = new CompletionReader(parts.profile);
     this.updater = new Updater({
       config,
       model,
@@ -303,7 +305,8 @@ export class GrpoTrainer {
     encoded: readonly Group['encoded'][],
     completions: readonly (readonly Completion[])[],
   ): Promise<Group[]> {
-    const { rewards, profile } = this.parts;
+    const { rewards } = this.parts;
+    const { reader } = this;
     const flat = completions.flatMap((of, i) => of.map((completion) => ({ completion, prompt: prompts[i] })));
     const { byFunction, totals } = await rewards.score(
       flat.map(({ completion: { text, tokens, truncated }, prompt: { prompt, sample } }) => ({
@@ -316,7 +319,6 @@ export class GrpoTrainer {
     );
     let at = 0;
     return prompts.map((prompt, i) => {
-      const policy = Policy.fromText(prompt.prompt);
       return {
         prompt,
         encoded: encoded[i],
@@ -324,7 +326,7 @@ export class GrpoTrainer {
           const place = at++;
           return {
             ...completion,
-            read: profile.read(completion.text, policy).label,
+            read: reader.read({ ...prompt, completion: completion.text }).label,
             rewards: Object.fromEntries(
               Object.entries(byFunction).map(([name, values]) => [name, values[place]]),
             ),
