@@ -34,6 +34,8 @@ const runState = z.object({
       /** Steps in a row whose rewards had no spread, and whose completions were all cut off. */
       silent_steps: z.int().min(0),
       truncated_steps: z.int().min(0),
+      /** Held-out macro-F1 of the start model; null where nothing is held out. */
+      start: z.number().nullable(),
       /** The best held-out macro-F1 so far and the step it was measured after. */
       best: z.object({ step: z.int(), macro_f1: z.number() }).nullable(),
       /** Evaluations since then. */

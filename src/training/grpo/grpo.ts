@@ -54,6 +54,7 @@ const FRESH: GrpoState = {
   updates: 0,
   silent_steps: 0,
   truncated_steps: 0,
+  start: null,
   best: null,
   evaluations_since_best: 0,
 };
@@ -129,6 +130,7 @@ class GrpoRun {
     this.log.trim(this.state.step);
     view?.begins(this.state.step, saved);
     this.heldOut = await this.source.heldOut(config.evaluation.prompts);
+    if (this.state.step === 0) await this.evaluateStart();
     let ended: GrpoResult['ended'] | null = null;
     while (ended === null) {
       if (this.state.step >= config.steps) ended = 'finished';
@@ -208,6 +210,16 @@ class GrpoRun {
   private async learn({ learned }: Gathered): Promise<UpdateOutcome> {
     if (learned.length > 0) return this.trainer.update(learned, this.state.grpo.updates);
     return { loss: 0, gradNorm: 0, lr: 0, updates: 0, sums: noSums() };
+  }
+
+  /** What the start model is worth, so that `best` is never worse than it. */
+  private async evaluateStart(): Promise<void> {
+    if (this.heldOut.length === 0) return;
+    const { macro_f1: start } = heldOutOf(await this.trainer.evaluate(this.heldOut));
+    await this.keepBest();
+    const { state } = this;
+    this.state = { ...state, grpo: { ...state.grpo, start, best: { step: 0, macro_f1: start } } };
+    this.view?.start(start);
   }
 
   /** Held-out answers where they are due; the best model so far is kept as a folder of its own. */

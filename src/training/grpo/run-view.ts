@@ -34,6 +34,12 @@ export class GrpoView {
     this.block.note(`going on after step ${step} from ${checkpoint}`);
   }
 
+  /** What the start model is worth on held-out prompts. */
+  start(macroF1: number): void {
+    this.heldOut = { step: 0, f1: macroF1 };
+    this.block.note(`held out before training: macro-F1 ${macroF1.toFixed(3)}`);
+  }
+
   step(metrics: GrpoMetrics): void {
     this.rewards.push(metrics.reward);
     this.totals.push(metrics.seconds.total);
