@@ -3,9 +3,10 @@ import { assert } from '../util/errors.js';
 import type { Random } from '../util/random.js';
 import { judgeRules, namedBy } from './label.js';
 import { LEVEL_RULES } from './levels.js';
+import { strewWords } from './noise.js';
 import { estimateTokens, layOut, MAX_POLICY_TOKENS, sampleLayout } from './page.js';
 import { phraseRule, voiceSentence } from './phrasing.js';
-import { changeRule, rulesKey, sampleRules } from './rules.js';
+import { changeRule, type KindWeights, rulesKey, sampleRules } from './rules.js';
 import type { Split } from './splits.js';
 import type { IconPolicy, Rule, SceneFacts, Statement } from './types.js';
 
@@ -22,6 +23,10 @@ export interface PolicyOptions {
   readonly want?: 'safe' | 'unsafe';
   /** Statements that decide on a category call it by its plain name, never by a synonym. */
   readonly plain?: boolean;
+  /** How often each kind of rule is drawn; as IconWorld has it if absent. */
+  readonly kinds?: KindWeights;
+  /** The probability that words that rule nothing are strewn into the sentences; 0 if absent. */
+  readonly noise?: number;
 }
 
 /** With the default, 1–9 ruling statements. */
@@ -34,12 +39,12 @@ const MAX_TRIES = 2000;
 /** Samples a free policy; never one that rules exactly as a level does. */
 export function samplePolicy(random: Random, options: PolicyOptions): IconPolicy {
   const rules = rulesWanted(random, options);
-  return write(random, withVoice(random, rules, options.voice ?? FREE_VOICE), options);
+  return write(random, withVoice(random, rules, options.voice ?? FREE_VOICE), wordingOf(random, options));
 }
 
-function rulesWanted(random: Random, { rules = FREE_RULES, facts, want }: PolicyOptions): Rule[] {
+function rulesWanted(random: Random, { rules = FREE_RULES, facts, want, kinds }: PolicyOptions): Rule[] {
   for (let i = 0; i < MAX_TRIES; i++) {
-    const drawn = sampleRules(random, random.int(...rules), facts);
+    const drawn = sampleRules(random, random.int(...rules), facts, kinds);
     if (LEVEL_RULES.has(rulesKey(drawn))) continue;
     if (!want || !facts || judgeRules(facts, drawn).label === want) return drawn;
   }
@@ -54,9 +59,20 @@ function withVoice(random: Random, rules: readonly Rule[], range: Range): Rule[]
 }
 
 /** How statements are put into words. */
-type Wording = Pick<PolicyOptions, 'split' | 'plain'>;
+interface Wording extends Pick<PolicyOptions, 'split' | 'plain'> {
+  readonly noisy: boolean;
+}
 
-function phrase(random: Random, rule: Rule, { split, plain = false }: Wording): Statement {
+function wordingOf(random: Random, { split, plain, noise = 0 }: PolicyOptions): Wording {
+  return { split, plain, noisy: noise > 0 && random.chance(noise) };
+}
+
+function phrase(random: Random, rule: Rule, wording: Wording): Statement {
+  const { text } = clearly(random, rule, wording);
+  return { rule, text: wording.noisy ? strewWords(random, text) : text };
+}
+
+function clearly(random: Random, rule: Rule, { split, plain = false }: Wording): Statement {
   if (rule.kind === 'voice') return { rule, text: voiceSentence(random, split) };
   const names = plain ? namedBy(rule) : [];
   for (let i = 0; i < MAX_TRIES; i++) {
@@ -100,7 +116,7 @@ function phraseWithin(
 export function boundaryPair(
   random: Random,
   facts: SceneFacts,
-  options: Pick<PolicyOptions, 'split' | 'rules' | 'voice'>,
+  options: Pick<PolicyOptions, 'split' | 'rules' | 'voice' | 'kinds' | 'noise'>,
 ): readonly [safe: IconPolicy, unsafe: IconPolicy] {
   for (let i = 0; i < MAX_TRIES; i++) {
     const rules = withVoice(random, rulesWanted(random, { ...options, facts }), options.voice ?? FREE_VOICE);
@@ -111,7 +127,7 @@ export function boundaryPair(
     if (label === otherLabel || LEVEL_RULES.has(rulesKey(other))) continue;
     const layout = sampleLayout(random, rules.length);
     // The changed sentence stands behind the others while both pages are fitted to the prompt.
-    const said = phraseWithin(random, options, (say) => [...rules.map(say), say(changed)]);
+    const said = phraseWithin(random, wordingOf(random, options), (say) => [...rules.map(say), say(changed)]);
     const first = layOut(layout, said.slice(0, -1));
     const second = layOut(layout, said.slice(0, -1).with(at, said[said.length - 1]));
     return label === 'safe' ? [first, second] : [second, first];

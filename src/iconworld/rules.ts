@@ -6,15 +6,18 @@ import { CATEGORIES, type Category, type Rule, type SceneFacts, SETTINGS, type S
 /** A rule on named categories, on a pair or on a count: all but default and voice. */
 export type OwnRule = Exclude<Rule, { kind: 'default' | 'voice' }>;
 
-/** How often each kind is drawn: bans and permissions equally, so that no status is the safe guess. */
-const KINDS = [
+/** How often each kind of rule is drawn. */
+export type KindWeights = readonly (readonly [kind: OwnRule['kind'], weight: number])[];
+
+/** Bans and permissions equally often, so that no status is the safe guess. */
+const KINDS: KindWeights = [
   ['ban', 26],
   ['allow', 26],
   ['onlyIn', 17],
   ['neverIn', 17],
   ['neverTogether', 7],
   ['atMost', 7],
-] as const;
+];
 
 /** Of the sensitive categories in a scene, the share that statements name (`reference`: dense lookups). */
 const NAMED_SHARE = 0.75;
@@ -50,6 +53,7 @@ export function sampleRules(
   random: Random,
   count: number,
   facts: SceneFacts = NOTHING,
+  kinds: KindWeights = KINDS,
 ): (OwnRule | (Rule & { kind: 'default' }))[] {
   const present = random.shuffle(presentCategories(facts));
   const wanted = present.filter(() => random.chance(NAMED_SHARE));
@@ -58,7 +62,7 @@ export function sampleRules(
   const others = random.shuffle(CATEGORIES.filter((category) => !present.includes(category)));
   const free = [...wanted, ...others, ...unwanted];
   const own: OwnRule[] = [];
-  while (own.length < count) own.push(sampleOwnRule(random, free, facts));
+  while (own.length < count) own.push(sampleOwnRule(random, { free, facts, kinds }));
   const rules: (OwnRule | (Rule & { kind: 'default' }))[] = random.shuffle(own);
   const at = random.chance(DEFAULT_LAST_SHARE) ? rules.length : random.int(0, rules.length);
   rules.splice(at, 0, { kind: 'default', banned: random.chance(0.5) });
@@ -66,8 +70,15 @@ export function sampleRules(
 }
 
 /** A rule on the first of the `free` categories, which it takes off the list; on pairs and counts when none is left. */
-function sampleOwnRule(random: Random, free: Category[], facts: SceneFacts): OwnRule {
-  const drawn = random.weighted(KINDS);
+function sampleOwnRule(
+  random: Random,
+  {
+    free,
+    facts,
+    kinds,
+  }: { readonly free: Category[]; readonly facts: SceneFacts; readonly kinds: KindWeights },
+): OwnRule {
+  const drawn = random.weighted(kinds);
   const kind =
     free.length > 0 || drawn === 'neverTogether' || drawn === 'atMost'
       ? drawn

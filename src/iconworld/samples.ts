@@ -19,12 +19,13 @@ import {
   locateText,
   ownWords,
 } from './rule-index.js';
-import { categoriesOf } from './rules.js';
+import { categoriesOf, type KindWeights } from './rules.js';
 import { type Split, splitRandom } from './splits.js';
 import {
   CATEGORIES,
   type Icon,
   type IconPolicy,
+  type Rule,
   type Scene,
   type SceneFacts,
   SETTINGS,
@@ -132,6 +133,12 @@ export interface ReadingStreamOptions {
   readonly plain?: boolean;
   /** Statements stand in any order, the default anywhere among them. */
   readonly shuffled?: boolean;
+  /** How often each kind of rule is drawn; as IconWorld has it if absent. */
+  readonly kinds?: KindWeights;
+  /** The probability that words that rule nothing are strewn into the policy; 0 if absent. */
+  readonly noise?: number;
+  /** The share of samples whose things are about one of the policy's statements on two categories or on a count; 0 if absent. */
+  readonly groupShare?: number;
 }
 
 /** Of the things to look up, the share that statements name; of the rest half are harmless. */
@@ -152,20 +159,31 @@ export function readingSample({
   namedShare = NAMED_SHARE,
   plain = false,
   shuffled = false,
+  kinds,
+  noise,
+  groupShare = 0,
 }: ReadingStreamOptions = {}): SampleStream {
   return {
     next: (random) => {
       const own = splitRandom(random, 'policy', split);
       const rules = own.chance(0.5) ? maxRules : own.int(1, maxRules);
-      const sampled = samplePolicy(own, { split, rules: [rules, rules], voice: [0, maxVoice], plain });
+      const sampled = samplePolicy(own, {
+        split,
+        rules: [rules, rules],
+        voice: [0, maxVoice],
+        plain,
+        kinds,
+        noise,
+      });
       const { statements } = sampled;
       const policy = shuffled
         ? layOut(sampleLayout(own, statements.length), own.shuffle(statements))
         : sampled;
       const want = own.chance(BALANCED_SHARE) ? own.pick(['safe', 'unsafe'] as const) : null;
-      let facts = factsFor(own, policy, maxThings, namedShare);
+      const asked = { maxThings, namedShare, grouped: groupShare > 0 && own.chance(groupShare) };
+      let facts = factsFor(own, policy, asked);
       for (let i = 0; want && i < BALANCING_TRIES && judgeScene(facts, policy).label !== want; i++) {
-        facts = factsFor(own, policy, maxThings, namedShare);
+        facts = factsFor(own, policy, asked);
       }
       return {
         image: null,
@@ -208,12 +226,19 @@ export function locateSample({
   maxRules = 8,
   maxVoice = 4,
   plain = false,
+  noise,
 }: ReadingStreamOptions = {}): SampleStream {
   return {
     next: (random) => {
       const own = splitRandom(random, 'policy', split);
       const rules = own.chance(0.5) ? maxRules : own.int(1, maxRules);
-      const { statements } = samplePolicy(own, { split, rules: [rules, rules], voice: [0, maxVoice], plain });
+      const { statements } = samplePolicy(own, {
+        split,
+        rules: [rules, rules],
+        voice: [0, maxVoice],
+        plain,
+        noise,
+      });
       const policy = layOut(sampleLayout(own, statements.length), own.shuffle(statements));
       const named = new Set(policy.statements.flatMap(({ rule }) => namedBy(rule)));
       const found = CATEGORIES.filter((category) => named.has(category));
@@ -253,8 +278,19 @@ export function findWordsSample({
   };
 }
 
+interface FactsWanted {
+  readonly maxThings: number;
+  readonly namedShare: number;
+  /** Some things are those that a statement on two categories or on a count is about. */
+  readonly grouped: boolean;
+}
+
 /** A place and things that make a policy's rules matter. */
-function factsFor(random: Random, policy: IconPolicy, maxThings: number, namedShare: number): SceneFacts {
+function factsFor(
+  random: Random,
+  policy: IconPolicy,
+  { maxThings, namedShare, grouped }: FactsWanted,
+): SceneFacts {
   const rules = policy.statements.map(({ rule }) => rule);
   const settings = rules.flatMap((rule): readonly Setting[] => ('settings' in rule ? rule.settings : []));
   const named = rules.flatMap(namedShare === 1 ? namedBy : categoriesOf);
@@ -269,7 +305,21 @@ function factsFor(random: Random, policy: IconPolicy, maxThings: number, namedSh
   const setting = random.chance(NO_SETTING_SHARE)
     ? null
     : random.pick(settings.length > 0 && random.chance(RULED_SETTING_SHARE) ? settings : SETTINGS);
-  return { setting, things: Array.from({ length: random.int(1, maxThings) }, thing) };
+  const group = grouped ? groupThings(random, rules).slice(0, maxThings) : [];
+  const others = random.int(group.length === 0 ? 1 : 0, maxThings - group.length);
+  return { setting, things: random.shuffle([...group, ...Array.from({ length: others }, thing)]) };
+}
+
+/** Things that one of the statements on two categories or on a count is about, broken or just kept; none without one. */
+function groupThings(random: Random, rules: readonly Rule[]): Icon[] {
+  const own = rules.filter((rule) => rule.kind === 'neverTogether' || rule.kind === 'atMost');
+  if (own.length === 0) return [];
+  const rule = random.pick(own);
+  const categories =
+    rule.kind === 'neverTogether'
+      ? rule.categories
+      : Array.from({ length: rule.count + random.int(0, 1) }, () => rule.category);
+  return categories.map((category) => random.pick(ICONS_BY_CATEGORY[category]));
 }
 
 export interface JudgementStreamOptions extends StreamOptions {
@@ -281,6 +331,9 @@ export interface JudgementStreamOptions extends StreamOptions {
   readonly balancedShare?: number;
   /** The answer is the verdict alone, for the regime `fast`. */
   readonly bare?: boolean;
+  /** As in {@link ReadingStreamOptions}. */
+  readonly kinds?: KindWeights;
+  readonly noise?: number;
 }
 
 /** Of the balanced ones so many are unsafe, which makes up for scenes without a sensitive thing: they are always safe. */
@@ -289,7 +342,15 @@ const UNSAFE_SHARE = 0.58;
 /** A picture under a policy: the model's whole task. */
 export function judgementSample(options: JudgementStreamOptions = {}): SampleStream {
   const how = drawing(options);
-  const { maxRules = 8, maxVoice = 4, boundaryShare = 0.25, balancedShare = 1, bare = false } = options;
+  const {
+    maxRules = 8,
+    maxVoice = 4,
+    boundaryShare = 0.25,
+    balancedShare = 1,
+    bare = false,
+    kinds,
+    noise,
+  } = options;
   return {
     next: (random) => {
       const scene = drawScene(random, how);
@@ -298,7 +359,14 @@ export function judgementSample(options: JudgementStreamOptions = {}): SampleStr
       const boundary = sensitive && random.chance(boundaryShare);
       const own = splitRandom(random, boundary ? 'pair' : 'policy', how.split);
       const rules = own.chance(0.5) ? maxRules : own.int(Math.min(1, maxRules), maxRules);
-      const asked = { split: how.split, facts, rules: [rules, rules], voice: [0, maxVoice] } as const;
+      const asked = {
+        split: how.split,
+        facts,
+        rules: [rules, rules],
+        voice: [0, maxVoice],
+        kinds,
+        noise,
+      } as const;
       const want =
         sensitive && own.chance(balancedShare) ? (own.chance(UNSAFE_SHARE) ? 'unsafe' : 'safe') : undefined;
       const policy = boundary

@@ -11,6 +11,7 @@ import {
   readingSample,
   type SampleStream,
 } from '../iconworld/samples.js';
+import type { KindWeights } from '../iconworld/rules.js';
 import { UserError } from '../util/errors.js';
 import { Random } from '../util/random.js';
 import type { SampleSource, TrainingSample } from './examples.js';
@@ -18,13 +19,43 @@ import type { SampleSource, TrainingSample } from './examples.js';
 /** The most ruling statements besides the default that a policy may have at this point of the run. */
 type StreamFactory = (maxRules: number) => SampleStream;
 
+/** Of training's policies so many have words strewn in: what they say must be read, it cannot be guessed. */
+const NOISE = 0.4;
+/** Pages of the evaluation's levels have more voice than free policies. */
+const LONG_VOICE = 8;
+
+const GROUP_KINDS: KindWeights = [
+  ['ban', 14],
+  ['allow', 14],
+  ['onlyIn', 8],
+  ['neverIn', 8],
+  ['neverTogether', 28],
+  ['atMost', 28],
+];
+const CONDITION_KINDS: KindWeights = [
+  ['ban', 6],
+  ['allow', 6],
+  ['onlyIn', 42],
+  ['neverIn', 42],
+  ['neverTogether', 2],
+  ['atMost', 2],
+];
+
 /** The tasks a configuration may mix, by the names it uses. */
 const TASKS: Readonly<Record<string, StreamFactory>> = {
   caption: () => captionSample(),
   /** One thing a picture: the quickest way from nothing to telling things apart. */
   caption_one: () => captionSample({ longShare: 0, scene: { count: 1 } }),
   suppressed_caption: () => captionSample({ suppressed: true }),
-  reading: (maxRules) => readingSample({ maxRules }),
+  reading: (maxRules) => readingSample({ maxRules, noise: NOISE }),
+  /** Pages as long as the longest of the evaluation. */
+  reading_long: (maxRules) => readingSample({ maxRules, maxVoice: LONG_VOICE, maxThings: 4, noise: NOISE }),
+  /** Statements on two categories and on counts, and things that they are about. */
+  reading_groups: (maxRules) =>
+    readingSample({ maxRules, kinds: GROUP_KINDS, groupShare: 0.75, maxThings: 5, noise: NOISE }),
+  /** Statements with places, for things that they name. */
+  reading_conditions: (maxRules) =>
+    readingSample({ maxRules, kinds: CONDITION_KINDS, namedShare: 1, maxThings: 5, noise: NOISE }),
   /** No thing is named by a statement and the default stands anywhere: which number does a statement have? */
   find_default: (maxRules) =>
     readingSample({ maxRules, namedShare: 0, maxThings: 2, maxVoice: 2, plain: true, shuffled: true }),
@@ -32,16 +63,20 @@ const TASKS: Readonly<Record<string, StreamFactory>> = {
   lookup_plain: (maxRules) =>
     readingSample({ maxRules, namedShare: 1, maxThings: 3, maxVoice: 2, plain: true, shuffled: true }),
   /** The same in all words. */
-  lookup: (maxRules) => readingSample({ maxRules, namedShare: 1, maxThings: 4, maxVoice: 2, shuffled: true }),
+  lookup: (maxRules) =>
+    readingSample({ maxRules, namedShare: 1, maxThings: 4, maxVoice: 2, shuffled: true, noise: NOISE }),
   index: (maxRules) => indexSample({ maxRules }),
   /** Which statement has a word: the circuit that the lookups need, with a dense signal. */
   find_words: (maxRules) => findWordsSample({ maxRules }),
   /** The number alone, of the statement that decides about a category: by plain names, then in all words. */
   locate_plain: (maxRules) => locateSample({ maxRules, maxVoice: Math.min(2, maxRules - 1), plain: true }),
-  locate: (maxRules) => locateSample({ maxRules }),
-  judgement: (maxRules) => judgementSample({ maxRules }),
+  locate: (maxRules) => locateSample({ maxRules, noise: NOISE }),
+  judgement: (maxRules) => judgementSample({ maxRules, noise: NOISE }),
+  judgement_groups: (maxRules) => judgementSample({ maxRules, kinds: GROUP_KINDS, noise: NOISE }),
+  judgement_conditions: (maxRules) => judgementSample({ maxRules, kinds: CONDITION_KINDS, noise: NOISE }),
+  judgement_long: (maxRules) => judgementSample({ maxRules, maxVoice: LONG_VOICE, noise: NOISE }),
   /** The verdict at once, without reasons. */
-  verdict: (maxRules) => judgementSample({ maxRules, bare: true }),
+  verdict: (maxRules) => judgementSample({ maxRules, bare: true, noise: NOISE }),
   question: () => questionSample(),
   out_of_world: () => outOfWorldSample(),
 };
