@@ -6,19 +6,12 @@ import type { ProcessedImage } from '../models/qwen2_5_vl/image-processing.js';
 import { getRopeIndex } from '../models/qwen2_5_vl/rope-index.js';
 import type { HostTensor } from '../runtime/session.js';
 import type { TrainingExample } from './examples.js';
+import type { Feeds, ObjectiveBatch } from './objective.js';
 
-export type Feeds = Record<string, HostTensor>;
-
-export interface MicroBatch {
-  readonly feeds: Feeds;
+export interface MicroBatch extends ObjectiveBatch {
   readonly images: readonly ProcessedImage[];
-  /** Which task each stretch of `labels` answers, in their order. */
-  readonly answers: readonly { readonly task: string; readonly length: number }[];
   /** Whether the vision tower's slots hold padding. */
   readonly padded: boolean;
-  readonly tokens: number;
-  /** Tokens including padding: what the machine computes. */
-  readonly paddedTokens: number;
 }
 
 /** Lengths are rounded up to this, so that few different shapes occur and buffers are found again. */

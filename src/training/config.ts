@@ -93,6 +93,8 @@ const sftConfig = z.strictObject({
   vision: z.enum(['frozen', 'trained']).default('frozen'),
   /** Factor on the learning rate of the vision tower. */
   vision_lr_ratio: positive.default(1),
+  /** `answers` where it is left out; `cells` trains the tower alone to see in the language model's words. */
+  objective: z.enum(['answers', 'cells']).optional(),
   optimizer,
   schedule: schedule.default({ kind: 'cosine', warmup_steps: 0, min_ratio: 0 }),
   data: z.discriminatedUnion('source', [iconworldData, jsonlData], {

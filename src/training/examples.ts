@@ -12,6 +12,15 @@ export interface TrainingSample {
   readonly answer: string;
   /** What kind of sample this is, for the metrics. */
   readonly task: string;
+  /** What lies where in the picture, for the objective `cells`. */
+  readonly marks?: readonly Mark[];
+}
+
+/** A word for what has its centre here; `x` and `y` are shares of the picture's width and height, in [0, 1). */
+export interface Mark {
+  readonly x: number;
+  readonly y: number;
+  readonly word: string;
 }
 
 /**
@@ -20,6 +29,8 @@ export interface TrainingSample {
  */
 export interface SampleSource {
   sample(index: number): Promise<TrainingSample>;
+  /** Every word that a mark may have; absent where samples have no marks. */
+  readonly vocabulary?: readonly string[];
 }
 
 /** A sample as tokens: the loss counts the last `answerLength` of `inputIds`. */

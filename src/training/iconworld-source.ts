@@ -1,4 +1,5 @@
 /** @module IconWorld as a training stream: a mixture of tasks, with policies that grow longer over the run. */
+import { MARK_WORDS, marksOf } from '../iconworld/marks.js';
 import { loadIcons } from '../iconworld/raster.js';
 import {
   captionSample,
@@ -120,8 +121,11 @@ export async function iconworldSource({
       const task = random.weighted(weighted);
       const share = index / total;
       const maxRules = curriculum.filter(([from]) => from <= share).at(-1)?.[1] ?? curriculum[0][1];
-      const { image, prompt, answer } = streamOf(task, maxRules).next(random);
-      return Promise.resolve({ images: image === null ? [] : [image], prompt, answer, task });
+      const { image, prompt, answer, meta } = streamOf(task, maxRules).next(random);
+      const images = image === null ? [] : [image];
+      const marks = meta.scene === null ? undefined : marksOf(meta.scene);
+      return Promise.resolve({ images, prompt, answer, task, marks });
     },
+    vocabulary: MARK_WORDS,
   };
 }

@@ -1,5 +1,5 @@
 /** @module What a step reports, on the screen and as a line of metrics.jsonl. */
-import type { MicroBatch } from './batches.js';
+import type { ObjectiveBatch } from './objective.js';
 
 /** What one optimizer step computed. */
 export interface StepOutcome {
@@ -31,7 +31,7 @@ export interface StepMetrics extends StepOutcome {
 export class TaskLosses {
   private readonly sums = new Map<string, { loss: number; tokens: number }>();
 
-  add({ answers }: Pick<MicroBatch, 'answers'>, logProbs: Float32Array): void {
+  add({ answers }: Pick<ObjectiveBatch, 'answers'>, logProbs: Float32Array): void {
     let at = 0;
     for (const { task, length } of answers) {
       const sum = this.sums.get(task) ?? { loss: 0, tokens: 0 };

@@ -91,7 +91,8 @@ function dropoutRows({ dropout }: LoraSettings): Tensor | undefined {
   return dropout > 0 ? op.input('dropout_rows', 'f32', ['batch', 'seq']) : undefined;
 }
 
-function towerFeatures(weights: Parameters, config: Qwen2_5_VLConfig, paddedSlots: boolean): Tensor {
+/** The tower's features [features, D] of the inputs `patches`, `patch_positions`, `patch_present` and `token_slots`. */
+export function towerFeatures(weights: Parameters, config: Qwen2_5_VLConfig, paddedSlots: boolean): Tensor {
   const { inputs, tokenSlots } = visionInputs(config, paddedSlots);
   const states = visionBlocks(weights, config, inputs);
   return mergePatches(weights, config, states[states.length - 1], tokenSlots);

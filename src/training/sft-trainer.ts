@@ -2,18 +2,17 @@
 import { Checkpoint } from '../checkpoint/checkpoint.js';
 import { checkTensors, parseConfig, type Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import { Processor } from '../models/qwen2_5_vl/processor.js';
+import { isLoraName } from '../nn/lora.js';
 import { AdamW, clipFactor, gradientNorm, type OptimizedParameter } from '../optim/adamw.js';
 import { type Schedule, scheduleFactor } from '../optim/schedules.js';
-import { isLoraName, type LoraSettings } from '../nn/lora.js';
 import { UserError } from '../util/errors.js';
-import { Random } from '../util/random.js';
-import { answerTokens, collateExamples, type MicroBatch, microBatches } from './batches.js';
+import { AnswersObjective, type ObjectiveParts } from './answers-objective.js';
+import { CellsObjective } from './cells-objective.js';
 import type { SftConfig } from './config.js';
-import { encodeSample, type SampleSource, type TrainingExample } from './examples.js';
-import { FrozenVision } from './image-features.js';
+import type { SampleSource } from './examples.js';
 import { adapterStore, loraSettings, withLora } from './lora.js';
 import { type StepOutcome, TaskLosses } from './metrics.js';
-import { type ImagePath, sftGraph } from './sft-graph.js';
+import type { Objective, ObjectiveBatch } from './objective.js';
 import type { ModelStore } from './run-folder.js';
 import { StepSession } from './step-session.js';
 import { isVision, trainableNames } from './trainable.js';
@@ -22,14 +21,12 @@ import { type ModelWeights, optimizedParameters, readWeights } from './weights.j
 /** What a trainer is made of. */
 interface Parts {
   readonly config: SftConfig;
-  readonly source: SampleSource;
   /** The checkpoint folder that training starts from. */
   readonly folder: string;
-  readonly model: Qwen2_5_VLConfig;
-  readonly processor: Processor;
   readonly weights: ModelWeights;
   readonly optimized: readonly OptimizedParameter[];
-  readonly lora: LoraSettings | undefined;
+  readonly objective: Objective;
+  readonly store: ModelStore | undefined;
 }
 
 export class SftTrainer {
@@ -40,22 +37,17 @@ export class SftTrainer {
   readonly store: ModelStore | undefined;
   private readonly byName: ReadonlyMap<string, OptimizedParameter>;
   private readonly optimizer: AdamW;
-  /** Where the image features come from: a tower of which nothing is trained needs no gradients. */
-  private readonly images: 'tower' | 'features';
   private readonly sessions = new Map<string, StepSession>();
   private readonly buffers = new Map<string, Float32Array>();
-  private vision: FrozenVision | undefined;
-  private prepared: { step: number; batches: Promise<MicroBatch[]> } | undefined;
+  private prepared: { step: number; batches: Promise<ObjectiveBatch[]> } | undefined;
 
   private constructor(private readonly parts: Parts) {
     this.folder = parts.folder;
     this.weights = parts.weights;
     this.optimized = parts.optimized;
-    const { lora } = parts.config;
-    this.store = lora && adapterStore(parts.weights, lora, parts.config.model);
+    this.store = parts.store;
     this.byName = new Map(parts.optimized.map((parameter) => [parameter.name, parameter]));
     this.optimizer = new AdamW(parts.optimized);
-    this.images = parts.optimized.some(({ name }) => isVision(name)) ? 'tower' : 'features';
   }
 
   /** Loads the model. A UserError for a folder that cannot be trained from or settings that do not fit it. */
@@ -82,7 +74,19 @@ export class SftTrainer {
         weightDecay,
       })),
     });
-    return new SftTrainer({ config, source, folder, model, processor, weights, optimized, lora });
+    const trained = new Set(names);
+    const objective = objectiveOf({
+      config,
+      source,
+      model,
+      processor,
+      weights,
+      lora,
+      trainable: (name) => trained.has(name),
+      images: names.some(isVision) ? 'tower' : 'features',
+    });
+    const store = config.lora && adapterStore(weights, config.lora, config.model);
+    return new SftTrainer({ config, folder, weights, optimized, objective, store });
   }
 
   /** Step `step` (from 0). The next step's batch is prepared while this one computes. */
@@ -95,7 +99,7 @@ export class SftTrainer {
     let loss = 0;
     for (const [i, batch] of batches.entries()) {
       const session = await this.sessionFor(batch);
-      const feeds = this.withDropout(await this.feedsOf(batch), `${config.seed}/dropout/${step}/${i}`);
+      const feeds = await this.parts.objective.feeds(batch, `${step}/${i}`);
       const part = await session.accumulate(feeds, this.byName);
       loss += part.loss;
       byTask.add(batch, part.logProbs);
@@ -122,72 +126,43 @@ export class SftTrainer {
   async dispose(): Promise<void> {
     for (const session of this.sessions.values()) await session.dispose();
     this.sessions.clear();
-    await this.vision?.dispose();
-    this.vision = undefined;
+    await this.parts.objective.dispose();
   }
 
-  private batchesOf(step: number): Promise<MicroBatch[]> {
-    return this.prepared?.step === step ? this.prepared.batches : this.prepare(step);
+  private batchesOf(step: number): Promise<ObjectiveBatch[]> {
+    return this.prepared?.step === step ? this.prepared.batches : this.parts.objective.batches(step);
   }
 
   private prepareAhead(step: number): void {
-    const batches = this.prepare(step);
+    const batches = this.parts.objective.batches(step);
     // A failed preparation is reported when its step begins, not before.
     batches.catch(() => undefined);
     this.prepared = { step, batches };
   }
 
-  private async prepare(step: number): Promise<MicroBatch[]> {
-    const { config, source, processor, model } = this.parts;
-    const limits = { maxLength: config.max_length, vocabSize: model.text.vocabSize };
-    const examples: TrainingExample[] = [];
-    for (let i = 0; i < config.batch_size; i++) {
-      const sample = await source.sample(step * config.batch_size + i);
-      examples.push(encodeSample(processor, sample, limits));
-    }
-    const labelWeight = 1 / answerTokens(examples);
-    const settings = { config: model, padId: processor.padId, labelWeight, images: this.images };
-    return microBatches(examples, config.micro_batch_size).map((rows) => collateExamples(rows, settings));
-  }
-
-  private async feedsOf({ feeds, images }: MicroBatch): Promise<MicroBatch['feeds']> {
-    if (images.length === 0 || this.images === 'tower') return feeds;
-    const { model, config } = this.parts;
-    this.vision ??= await FrozenVision.create(model, this.weights, {
-      threads: config.threads,
-      cacheMegabytes: config.image_cache_mb,
-    });
-    return { ...feeds, features: await this.vision.features(images) };
-  }
-
-  /** What an adapter's dropout is drawn from: decided by the step and the micro-batch alone. */
-  private withDropout(feeds: MicroBatch['feeds'], seed: string): MicroBatch['feeds'] {
-    if (this.parts.lora === undefined || this.parts.lora.dropout === 0) return feeds;
-    const random = new Random(seed);
-    const { shape } = feeds.input_ids;
-    const data = Float32Array.from({ length: shape[0] * shape[1] }, () => random.next());
-    return { ...feeds, dropout_rows: { dtype: 'f32', shape, data } };
-  }
-
-  private async sessionFor({ images, padded }: MicroBatch): Promise<StepSession> {
-    const path: ImagePath = images.length > 0 ? this.images : 'none';
-    const key = `${path}/${padded}`;
+  private async sessionFor(batch: ObjectiveBatch): Promise<StepSession> {
+    const { objective, config } = this.parts;
+    const key = objective.graphKey(batch);
     const known = this.sessions.get(key);
     if (known !== undefined) return known;
-    const graph = sftGraph(this.parts.model, {
-      images: path,
-      padding: 'right',
-      paddedSlots: padded,
-      trainable: (name) => this.byName.has(name),
-      lora: this.parts.lora,
-    });
-    const made = await StepSession.create(graph, this.weights, {
-      threads: this.parts.config.threads,
+    const made = await StepSession.create(objective.graph(batch), this.weights, {
+      threads: config.threads,
       buffers: this.buffers,
     });
     this.sessions.set(key, made);
     return made;
   }
+}
+
+function objectiveOf(parts: ObjectiveParts): Objective {
+  const { objective = 'answers' } = parts.config;
+  if (objective === 'answers') return new AnswersObjective(parts);
+  const { vocabulary } = parts.source;
+  if (vocabulary === undefined)
+    throw new UserError('The objective cells needs data with marks: data.source iconworld has them.');
+  if (parts.images !== 'tower' || parts.lora !== undefined)
+    throw new UserError('The objective cells trains the tower: set vision: trained, and leave lora out.');
+  return new CellsObjective(parts, vocabulary);
 }
 
 function scheduleOf({ schedule, steps }: SftConfig): Schedule {

@@ -1,0 +1,92 @@
+/** @module Learning to answer: −log p of every token of the answers. */
+import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
+import type { Processor } from '../models/qwen2_5_vl/processor.js';
+import type { LoraSettings } from '../nn/lora.js';
+import { Random } from '../util/random.js';
+import { answerTokens, collateExamples, type MicroBatch, microBatches } from './batches.js';
+import type { SftConfig } from './config.js';
+import { encodeSample, type SampleSource, type TrainingExample } from './examples.js';
+import { FrozenVision } from './image-features.js';
+import type { Feeds, Objective } from './objective.js';
+import { type ImagePath, type SftGraph, sftGraph } from './sft-graph.js';
+import type { ModelWeights } from './weights.js';
+
+/** What an objective needs of a run. */
+export interface ObjectiveParts {
+  readonly config: SftConfig;
+  readonly source: SampleSource;
+  readonly model: Qwen2_5_VLConfig;
+  readonly processor: Processor;
+  readonly weights: ModelWeights;
+  readonly lora: LoraSettings | undefined;
+  readonly trainable: (name: string) => boolean;
+  /** Where the image features come from: a tower of which nothing is trained needs no gradients. */
+  readonly images: 'tower' | 'features';
+}
+
+export class AnswersObjective implements Objective<MicroBatch> {
+  private vision: FrozenVision | undefined;
+
+  constructor(private readonly parts: ObjectiveParts) {}
+
+  async batches(step: number): Promise<MicroBatch[]> {
+    const { config, source, processor, model, images } = this.parts;
+    const limits = { maxLength: config.max_length, vocabSize: model.text.vocabSize };
+    const examples: TrainingExample[] = [];
+    for (let i = 0; i < config.batch_size; i++) {
+      const sample = await source.sample(step * config.batch_size + i);
+      examples.push(encodeSample(processor, sample, limits));
+    }
+    const labelWeight = 1 / answerTokens(examples);
+    const settings = { config: model, padId: processor.padId, labelWeight, images };
+    return microBatches(examples, config.micro_batch_size).map((rows) => collateExamples(rows, settings));
+  }
+
+  async feeds(batch: MicroBatch, place: string): Promise<Feeds> {
+    return this.withDropout(await this.withFeatures(batch), place);
+  }
+
+  graphKey({ images, padded }: MicroBatch): string {
+    return `${this.path(images.length)}/${padded}`;
+  }
+
+  graph({ images, padded }: MicroBatch): SftGraph {
+    const { model, trainable, lora } = this.parts;
+    return sftGraph(model, {
+      images: this.path(images.length),
+      padding: 'right',
+      paddedSlots: padded,
+      trainable,
+      lora,
+    });
+  }
+
+  async dispose(): Promise<void> {
+    await this.vision?.dispose();
+    this.vision = undefined;
+  }
+
+  private path(images: number): ImagePath {
+    return images > 0 ? this.parts.images : 'none';
+  }
+
+  private async withFeatures({ feeds, images }: MicroBatch): Promise<Feeds> {
+    const { model, config, weights } = this.parts;
+    if (images.length === 0 || this.parts.images === 'tower') return feeds;
+    this.vision ??= await FrozenVision.create(model, weights, {
+      threads: config.threads,
+      cacheMegabytes: config.image_cache_mb,
+    });
+    return { ...feeds, features: await this.vision.features(images) };
+  }
+
+  /** What an adapter's dropout is drawn from: decided by the step and the micro-batch alone. */
+  private withDropout(feeds: Feeds, place: string): Feeds {
+    const { config, lora } = this.parts;
+    if (lora === undefined || lora.dropout === 0) return feeds;
+    const random = new Random(`${config.seed}/dropout/${place}`);
+    const { shape } = feeds.input_ids;
+    const data = Float32Array.from({ length: shape[0] * shape[1] }, () => random.next());
+    return { ...feeds, dropout_rows: { dtype: 'f32', shape, data } };
+  }
+}

@@ -1,0 +1,122 @@
+/** @module Learning to see before learning to speak: the cells of pictures as words, without the language model. */
+import { visionFeeds } from '../models/qwen2_5_vl/feeds.js';
+import type { ProcessedImage } from '../models/qwen2_5_vl/image-processing.js';
+import { UserError } from '../util/errors.js';
+import type { ObjectiveParts } from './answers-objective.js';
+import { cellsGraph } from './cells-graph.js';
+import type { Mark } from './examples.js';
+import type { Feeds, Objective, ObjectiveBatch } from './objective.js';
+import type { SftGraph } from './sft-graph.js';
+
+/** Cells where nothing is marked count so much: they are five of six. */
+const EMPTY_WEIGHT = 0.3;
+/** The word for "nothing here": it never stands for itself, features take its place. */
+const EMPTY_WORD = '<|image_pad|>';
+
+interface CellsBatch extends ObjectiveBatch {
+  readonly padded: boolean;
+}
+
+interface MarkedImage {
+  readonly image: ProcessedImage;
+  readonly marks: readonly Mark[];
+}
+
+export class CellsObjective implements Objective<CellsBatch> {
+  /** Token ids in the order in which they came up, and each one's place. */
+  private readonly words: readonly number[];
+  private readonly placeOf: ReadonlyMap<number, number>;
+  private readonly idOf = new Map<string, number>();
+
+  /** `vocabulary`: every word that a mark may have. */
+  constructor(
+    private readonly parts: ObjectiveParts,
+    vocabulary: readonly string[],
+  ) {
+    const { tokenizer } = parts.processor;
+    const empty = tokenizer.id(EMPTY_WORD);
+    if (empty === undefined)
+      throw new UserError(`The tokenizer has no ${EMPTY_WORD} token: train with a Qwen2.5-VL tokenizer.`);
+    for (const word of vocabulary) this.idOf.set(word, tokenizer.encode(` ${word}`, { special: false })[0]);
+    this.words = [...new Set([empty, ...this.idOf.values()])];
+    this.placeOf = new Map(this.words.map((id, place) => [id, place]));
+  }
+
+  async batches(step: number): Promise<CellsBatch[]> {
+    const { config, source, processor } = this.parts;
+    const marked: MarkedImage[] = [];
+    for (let i = 0; i < config.batch_size; i++) {
+      const { images, marks, task } = await source.sample(step * config.batch_size + i);
+      if (images.length !== 1 || marks === undefined) {
+        throw new UserError(
+          `The objective cells needs pictures with marks, and a ${task} sample has none: name tasks that have them.`,
+        );
+      }
+      marked.push({ image: processor.imageProcessor.preprocess(images[0]), marks });
+    }
+    const size = config.micro_batch_size;
+    const labelled = marked.map((one) => this.labels(one));
+    const total = labelled.flat().reduce((sum, place) => sum + weightOf(place), 0);
+    return Array.from({ length: Math.ceil(marked.length / size) }, (_, i) => {
+      const from = i * size;
+      const images = marked.slice(from, from + size).map(({ image }) => image);
+      return this.collate(images, labelled.slice(from, from + size).flat(), total);
+    });
+  }
+
+  feeds({ feeds }: CellsBatch): Promise<Feeds> {
+    return Promise.resolve(feeds);
+  }
+
+  graphKey({ padded }: CellsBatch): string {
+    return `cells/${padded}`;
+  }
+
+  graph({ padded }: CellsBatch): SftGraph {
+    const { model, trainable } = this.parts;
+    return cellsGraph(model, { words: this.words.length, paddedSlots: padded, trainable });
+  }
+
+  dispose(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** For each cell of a picture, row by row, the place of its word. */
+  private labels({ image, marks }: MarkedImage): number[] {
+    const merge = this.parts.model.vision.spatialMergeSize;
+    const [, rows, columns] = image.grid.map((side) => side / merge);
+    const labels = new Array<number>(rows * columns).fill(0);
+    for (const { x, y, word } of marks) {
+      const id = this.idOf.get(word);
+      const place = id === undefined ? undefined : this.placeOf.get(id);
+      if (place === undefined) throw new UserError(`The mark '${word}' is not in the vocabulary of cells.`);
+      const row = Math.min(rows - 1, Math.floor(y * rows));
+      const column = Math.min(columns - 1, Math.floor(x * columns));
+      labels[row * columns + column] = place;
+    }
+    return labels;
+  }
+
+  private collate(images: readonly ProcessedImage[], labels: readonly number[], total: number): CellsBatch {
+    const { layout, patches, positions, present, tokenSlots } = visionFeeds(images, this.parts.model);
+    const { words } = this;
+    const weights = Float32Array.from(labels, (place) => weightOf(place) / total);
+    return {
+      feeds: {
+        patches,
+        patch_positions: positions,
+        patch_present: present,
+        token_slots: tokenSlots,
+        words: { dtype: 'i64', shape: [words.length], data: BigInt64Array.from(words, BigInt) },
+        labels: { dtype: 'i64', shape: [labels.length], data: BigInt64Array.from(labels, BigInt) },
+        label_weights: { dtype: 'f32', shape: [labels.length], data: weights },
+      },
+      answers: labels.map((place) => ({ task: place === 0 ? 'empty' : 'marked', length: 1 })),
+      padded: layout.padded,
+      tokens: labels.length,
+      paddedTokens: layout.patchOfSlot.length / this.parts.model.vision.spatialMergeSize ** 2,
+    };
+  }
+}
+
+const weightOf = (place: number): number => (place === 0 ? EMPTY_WEIGHT : 1);
