@@ -331,6 +331,8 @@ export interface JudgementStreamOptions extends StreamOptions {
   readonly balancedShare?: number;
   /** The answer is the verdict alone, for the regime `fast`. */
   readonly bare?: boolean;
+  /** What is seen is given in words, and there is no picture: the policy alone is left to read. */
+  readonly inWords?: boolean;
   /** As in {@link ReadingStreamOptions}. */
   readonly kinds?: KindWeights;
   readonly noise?: number;
@@ -348,6 +350,7 @@ export function judgementSample(options: JudgementStreamOptions = {}): SampleStr
     boundaryShare = 0.25,
     balancedShare = 1,
     bare = false,
+    inWords = false,
     kinds,
     noise,
   } = options;
@@ -372,9 +375,10 @@ export function judgementSample(options: JudgementStreamOptions = {}): SampleStr
       const policy = boundary
         ? own.pick(boundaryPair(own, facts, asked))
         : samplePolicy(own, want ? { ...asked, want } : asked);
+      const page = numberedText(policy.statements);
       return {
-        image: picture(scene, how),
-        prompt: numberedText(policy.statements),
+        image: inWords ? null : picture(scene, how),
+        prompt: inWords ? `${seenLine(facts)}\n${page}` : page,
         answer: bare ? bareAnswer(facts, policy) : answerText(facts, policy),
         meta: { ...NO_META, task: 'judgement', scene, facts, policy, label: judgeScene(facts, policy).label },
       };

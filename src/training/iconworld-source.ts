@@ -76,6 +76,14 @@ const TASKS: Readonly<Record<string, StreamFactory>> = {
   judgement_groups: (maxRules) => judgementSample({ maxRules, kinds: GROUP_KINDS, noise: NOISE }),
   judgement_conditions: (maxRules) => judgementSample({ maxRules, kinds: CONDITION_KINDS, noise: NOISE }),
   judgement_long: (maxRules) => judgementSample({ maxRules, maxVoice: LONG_VOICE, noise: NOISE }),
+  /** The same without pictures: readings of which half of the conditions name the place. */
+  judgement_words: (maxRules) => judgementSample({ maxRules, noise: NOISE, inWords: true }),
+  judgement_words_groups: (maxRules) =>
+    judgementSample({ maxRules, kinds: GROUP_KINDS, noise: NOISE, inWords: true }),
+  judgement_words_conditions: (maxRules) =>
+    judgementSample({ maxRules, kinds: CONDITION_KINDS, noise: NOISE, inWords: true }),
+  judgement_words_long: (maxRules) =>
+    judgementSample({ maxRules, maxVoice: LONG_VOICE, noise: NOISE, inWords: true }),
   /** The verdict at once, without reasons. */
   verdict: (maxRules) => judgementSample({ maxRules, bare: true, noise: NOISE }),
   question: () => questionSample(),
