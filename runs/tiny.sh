@@ -17,7 +17,8 @@ stage() { # NAME: runs/tiny/NAME.yaml, then a plain folder of its last checkpoin
 [ -e "$out/init/config.json" ] || npx tsx scripts/tiny-init.ts --output "$out/init"
 stage 1-read
 stage 2-see
-stage 3-judge
+stage 3-list
+stage 4-judge
 
-npx tsx scripts/tiny-export.ts --run "$out/3-judge" --output models/safeguard-vl-tiny --dtype F16
+npx tsx scripts/tiny-export.ts --run "$out/4-judge" --output models/safeguard-vl-tiny --dtype F16
 npm run tiny:eval -- --seed 1 --limit 2000

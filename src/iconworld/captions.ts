@@ -2,11 +2,12 @@
 import type { Random } from '../util/random.js';
 import { PLACE_NAMES, seenLine } from './answer.js';
 import { PLACE_WORDS } from './phrasing-words.js';
+import { inReadingOrder } from './reading-order.js';
 import type { Icon, PlacedThing, Scene, SceneFacts } from './types.js';
 
-/** What labels and texts need of a scene. */
-export function factsOf({ setting, things }: Scene): SceneFacts {
-  return { setting, things: things.map(({ icon }) => icon) };
+/** What labels and texts need of a scene; its things in reading order. */
+export function factsOf(scene: Scene): SceneFacts {
+  return { setting: scene.setting, things: inReadingOrder(scene).map(({ icon }) => icon) };
 }
 
 /** Names that take no article, and whether they are plural. */

@@ -47,6 +47,8 @@ const TASKS: Readonly<Record<string, StreamFactory>> = {
   caption: () => captionSample(),
   /** One thing a picture: the quickest way from nothing to telling things apart. */
   caption_one: () => captionSample({ longShare: 0, scene: { count: 1 } }),
+  /** The first line of an answer: the place, and the things in reading order. */
+  caption_list: () => captionSample({ longShare: 0 }),
   suppressed_caption: () => captionSample({ suppressed: true }),
   reading: (maxRules) => readingSample({ maxRules, noise: NOISE }),
   /** Pages as long as the longest of the evaluation. */
