@@ -3,6 +3,7 @@ import type { ExportFormat } from '../iconworld/export.js';
 import type { Split } from '../iconworld/splits.js';
 import type { PolicyChoice } from '../iconworld/twins.js';
 import type { Style } from '../iconworld/types.js';
+import { registerRecaption } from './data-recaption.js';
 
 interface IconworldArguments {
   readonly format: ExportFormat;
@@ -19,9 +20,10 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** `safeguard data iconworld OUT`: scenes, their safe twins and their labels, from a seed. */
+/** `safeguard data …`: IconWorld as files (here), recaptions. */
 export function registerData(program: Command): void {
   const data = program.command('data').description('make data sets');
+  registerRecaption(data);
   data
     .command('iconworld')
     .description("scenes of icons with their edited twins under policies, in SafeEditBench's columns")
