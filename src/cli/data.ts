@@ -3,6 +3,7 @@ import type { ExportFormat } from '../iconworld/export.js';
 import type { Split } from '../iconworld/splits.js';
 import type { PolicyChoice } from '../iconworld/twins.js';
 import type { Style } from '../iconworld/types.js';
+import { registerLlavaguard } from './data-llavaguard.js';
 import { registerRecaption } from './data-recaption.js';
 
 interface IconworldArguments {
@@ -20,10 +21,11 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** `safeguard data …`: IconWorld as files (here), recaptions. */
+/** `safeguard data …`: IconWorld as files (here), recaptions, LlavaGuard. */
 export function registerData(program: Command): void {
   const data = program.command('data').description('make data sets');
   registerRecaption(data);
+  registerLlavaguard(data);
   data
     .command('iconworld')
     .description("scenes of icons with their edited twins under policies, in SafeEditBench's columns")
