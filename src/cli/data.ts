@@ -24,8 +24,6 @@ function wholeNumber(text: string): number {
 /** `safeguard data …`: IconWorld as files (here), recaptions, LlavaGuard. */
 export function registerData(program: Command): void {
   const data = program.command('data').description('make data sets');
-  registerRecaption(data);
-  registerLlavaguard(data);
   data
     .command('iconworld')
     .description("scenes of icons with their edited twins under policies, in SafeEditBench's columns")
@@ -62,4 +60,6 @@ export function registerData(program: Command): void {
       line.finish(`${summary.images} pictures, ${summary.rows} rows (${share} % unsafe)`);
       for (const file of summary.files) process.stdout.write(`${file}\n`);
     });
+  registerRecaption(data);
+  registerLlavaguard(data);
 }

@@ -12,7 +12,7 @@ import { type LabelledRow, labelledRows, type RefusedRow } from './llavaguard-ro
 import { readTable } from './table.js';
 
 /** The files of the data set's folder, besides `images/` and the journal of what was fetched. */
-export const LLAVAGUARD_FILES = { grpo: 'grpo.jsonl', sft: 'sft.jsonl', report: 'report.json' } as const;
+const LLAVAGUARD_FILES = { grpo: 'grpo.jsonl', sft: 'sft.jsonl', report: 'report.json' } as const;
 
 /** Different URLs that give the very same picture: from so many on it may be what a host shows in place of lost ones. */
 const SHARED_BY = 3;

@@ -33,7 +33,7 @@ const entry = z.discriminatedUnion('outcome', [
 type Entry = Readonly<z.infer<typeof entry>>;
 
 /** The files of a run's folder. */
-export const RECAPTION_FILES = {
+const RECAPTION_FILES = {
   journal: 'journal.jsonl',
   /** Lines that `train sft` reads. */
   data: 'recaptions.jsonl',
