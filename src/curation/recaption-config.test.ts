@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { scratchFolder } from '../checkpoint/files.test-util.js';
+import { loadSftConfig } from '../training/config.js';
 import { loadRecaptionConfig, parseRecaptionConfig } from './recaption-config.js';
 import { filled, readJudgement, WORLDS } from './recaption-prompts.js';
 
@@ -82,4 +83,16 @@ describe('readJudgement', () => {
 
 it('filled leaves unknown places alone', () => {
   expect(filled('{a} {b} {a}', { a: '{b}' })).toBe('{b} {b} {b}');
+});
+
+it("examples/recaption-sft.yaml has the paper's settings", () => {
+  const config = loadSftConfig('examples/recaption-sft.yaml');
+  expect(config).toMatchObject({
+    batch_size: 64,
+    vision: 'frozen',
+    lora: { r: 64, alpha: 128, dropout: 0.05, target_modules: 'all-linear' },
+    optimizer: { lr: 1e-4, weight_decay: 1e-3 },
+    data: { source: 'jsonl' },
+  });
+  expect(config.schedule.warmup_steps / config.steps).toBe(0.05);
 });

@@ -29,8 +29,8 @@ const recaptionConfig = z.strictObject({
   /** Prompts, and what rewrites and judges where nothing is said: `photos` or `iconworld`. */
   world: z.enum(Object.keys(WORLDS) as [World, ...World[]]),
   captioner: model.prefault({}),
-  /** A model; `captioner`, the same one; or `icons`, which names the kind of IconWorld's things. */
-  rewriter: z.union([z.enum(['captioner', 'icons']), model]),
+  /** A model; `captioner`, the same one; `icons`, which names the kind of IconWorld's things; or `none`. */
+  rewriter: z.union([z.enum(['captioner', 'icons', 'none']), model]),
   /** A model; `captioner`; or `facts`, what IconWorld's scenes really hold. */
   judge: z.union([z.enum(['captioner', 'facts']), model]),
   prompts: recaptionPrompts,

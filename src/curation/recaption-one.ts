@@ -96,22 +96,23 @@ async function attemptOf(asked: Attempt): Promise<Kept | Lost> {
   const first = await answerOf('caption', engines.captioner, question, warmth, asked);
   const caption = first.text;
   if (first.isCutOff) return cutOff('caption', caption, config);
-  const second =
-    engines.rewriter === null
-      ? { text: makeExplicit(caption), isCutOff: false }
-      : await answerOf(
-          'rewrite',
-          engines.rewriter,
-          filled(prompts.rewrite, { caption }),
-          temperature.rewrite,
-          asked,
-        );
+  const second = await rewritten(caption, asked);
   const recaption = second.text;
   if (second.isCutOff) return { ...cutOff('rewrite', caption, config), recaption };
   const reason = await objection(asked, caption, recaption);
   if (reason !== null) return { outcome: 'rejected', at: 'judge', reason, caption, recaption };
   const prompt = prompts.ask.length === 0 ? question : pickFor(prompts.ask, picture.name, 'ask');
   return { outcome: 'kept', prompt, answer: recaption, caption };
+}
+
+/** By the model, or by the rule that the configuration names. */
+async function rewritten(caption: string, asked: Attempt): Promise<Answer> {
+  const { config, engines } = asked;
+  if (engines.rewriter === null) {
+    return { text: config.rewriter === 'icons' ? makeExplicit(caption) : caption, isCutOff: false };
+  }
+  const prompt = filled(config.prompts.rewrite, { caption });
+  return answerOf('rewrite', engines.rewriter, prompt, config.temperature.rewrite, asked);
 }
 
 const cutOff = (at: RecaptionStep, caption: string, { max_new_tokens: most }: RecaptionConfig): Lost => ({

@@ -296,5 +296,7 @@ describe('pictures of a file', () => {
     writeFileSync(file, lines.map((line) => JSON.stringify(line)).join('\n'));
     expect(await recaption(file, out, config)).toMatchObject({ kept: 1, rejected: { judge: 1 } });
     expect(answersIn(out)).toEqual(['In a school: pistol (weapons).']);
+    await recaption(file, join(folder, 'plain'), { ...config, rewriter: 'none' });
+    expect(answersIn(join(folder, 'plain'))).toEqual(['In a school: pistol.']);
   });
 });
