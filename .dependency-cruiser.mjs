@@ -19,6 +19,7 @@ const rooms = [
   'datasets',
   'training',
   'evaluation',
+  'curation',
   'cli',
 ];
 

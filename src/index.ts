@@ -111,6 +111,15 @@ export { type GrpoPrompt, openPrompts, type PromptSource } from './training/grpo
 export type { CompletionRecord, GrpoMetrics } from './training/grpo/records.js';
 export type { RewardFunction, RewardInput, RewardSample } from './training/rewards/reward.js';
 
+// Data sets for training: recaptions, and LlavaGuard's table of URLs.
+export { llavaguard, type LlavaguardOptions, type LlavaguardReport } from './curation/llavaguard.js';
+export { recaption, type RecaptionHooks, type RecaptionSummary } from './curation/recaption.js';
+export {
+  loadRecaptionConfig,
+  parseRecaptionConfig,
+  type RecaptionConfig,
+} from './curation/recaption-config.js';
+
 // IconWorld as files.
 export {
   type ExportFormat,

@@ -3,6 +3,8 @@ import type { ExportFormat } from '../iconworld/export.js';
 import type { Split } from '../iconworld/splits.js';
 import type { PolicyChoice } from '../iconworld/twins.js';
 import type { Style } from '../iconworld/types.js';
+import { registerLlavaguard } from './data-llavaguard.js';
+import { registerRecaption } from './data-recaption.js';
 
 interface IconworldArguments {
   readonly format: ExportFormat;
@@ -19,7 +21,7 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** `safeguard data iconworld OUT`: scenes, their safe twins and their labels, from a seed. */
+/** `safeguard data …`: IconWorld as files (here), recaptions, LlavaGuard. */
 export function registerData(program: Command): void {
   const data = program.command('data').description('make data sets');
   data
@@ -58,4 +60,6 @@ export function registerData(program: Command): void {
       line.finish(`${summary.images} pictures, ${summary.rows} rows (${share} % unsafe)`);
       for (const file of summary.files) process.stdout.write(`${file}\n`);
     });
+  registerRecaption(data);
+  registerLlavaguard(data);
 }

@@ -46,7 +46,7 @@ export function registerTrain(program: Command): void {
 }
 
 /** Runs until the end or a signal; an interrupted run has an exit code of its own. */
-async function stoppable(run: (signal: AbortSignal) => Promise<boolean>): Promise<void> {
+export async function stoppable(run: (signal: AbortSignal) => Promise<boolean>): Promise<void> {
   const stop = new AbortController();
   const onSignal = (): void => {
     // Without this listener the next signal ends the process.

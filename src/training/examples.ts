@@ -8,6 +8,8 @@ import { UserError } from '../util/errors.js';
 /** One question and the answer to learn. */
 export interface TrainingSample {
   readonly images: readonly RgbImage[];
+  /** What stands before the user's turn; the chat template's own words where it is left out. */
+  readonly system?: string;
   readonly prompt: string;
   readonly answer: string;
   /** What kind of sample this is, for the metrics. */
@@ -42,9 +44,10 @@ export interface TrainingExample {
 }
 
 /** The messages a sample's prompt makes: pictures first, then the words. */
-export function promptMessages(sample: Pick<TrainingSample, 'images' | 'prompt'>): Message[] {
+export function promptMessages(sample: Pick<TrainingSample, 'images' | 'system' | 'prompt'>): Message[] {
   const pictures = sample.images.map((image) => ({ type: 'image', image }) as const);
-  return [{ role: 'user', content: [...pictures, { type: 'text', text: sample.prompt }] }];
+  const before: Message[] = sample.system === undefined ? [] : [{ role: 'system', content: sample.system }];
+  return [...before, { role: 'user', content: [...pictures, { type: 'text', text: sample.prompt }] }];
 }
 
 export interface EncodeLimits {

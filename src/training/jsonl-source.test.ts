@@ -33,6 +33,12 @@ describe('jsonlSource', () => {
     expect((await jsonlSource(file, 1).sample(19)).prompt).toBe(first[2][3]);
   });
 
+  it('hands on what stands before the user', async () => {
+    const source = jsonlSource(written({ ...row(1), system: 'Be brief.' }), 0);
+    expect(await source.sample(0)).toMatchObject({ system: 'Be brief.', prompt: 'question 1' });
+    expect(await jsonlSource(written(row(1)), 0).sample(0)).not.toHaveProperty('system');
+  });
+
   it('reads images beside the file', async () => {
     const file = written({ ...row(1), images: ['red.png'], task: 'see' });
     const red = { create: { width: 3, height: 2, channels: 3, background: '#ff0000' } } as const;

@@ -9,13 +9,14 @@ import { Random } from '../util/random.js';
 import type { SampleSource } from './examples.js';
 
 const line = z.strictObject({
+  system: z.string().min(1).optional(),
   prompt: z.string().min(1),
   answer: z.string().min(1),
   images: z.array(z.string()).default([]),
   task: z.string().default('jsonl'),
 });
 
-/** Lines of `{"prompt", "answer", "images": [paths], "task"}`; image paths are relative to the file. */
+/** Lines of `{"prompt", "answer", "images": [paths], "task", "system"?}`; image paths are relative to the file. */
 export function jsonlSource(file: string, seed: number): SampleSource {
   let text: string;
   try {
@@ -44,7 +45,7 @@ export function jsonlSource(file: string, seed: number): SampleSource {
         epoch = wanted;
         order = new Random(`${seed}/epoch/${epoch}`).shuffle([...rows.keys()]);
       }
-      const { prompt, answer, images, task, number } = rows[order[index % rows.length]];
+      const { system, prompt, answer, images, task, number } = rows[order[index % rows.length]];
       const decode = async (path: string): Promise<RgbImage> => {
         try {
           return await decodeImage(resolve(dirname(file), path));
@@ -53,7 +54,8 @@ export function jsonlSource(file: string, seed: number): SampleSource {
           throw error;
         }
       };
-      return { images: await Promise.all(images.map(decode)), prompt, answer, task };
+      const before = system === undefined ? {} : { system };
+      return { images: await Promise.all(images.map(decode)), ...before, prompt, answer, task };
     },
   };
 }

@@ -27,7 +27,7 @@ const iconworldPrompts = z.strictObject({
 
 const jsonlPrompts = z.strictObject({
   source: z.literal('jsonl'),
-  /** Lines of `{"prompt", "images", "solution", "statements"?, "decisive"?, "categories"?, "pair"?}`; see `prompts.ts`. */
+  /** Lines of `{"prompt" or "policy", "images", "solution" or "label", …}`; see `prompts.ts`. */
   file: z.string(),
   /** The last so many lines are held out; 0 evaluates nothing. */
   held_out: z.int().min(0).default(0),

@@ -295,8 +295,8 @@ export class GrpoTrainer {
     return this.earn(prompts, encoded, completions);
   }
 
-  private encoded({ images, prompt }: GrpoPrompt): Group['encoded'] {
-    return this.parts.processor.encodeChat(promptMessages({ images, prompt }));
+  private encoded(prompt: GrpoPrompt): Group['encoded'] {
+    return this.parts.processor.encodeChat(promptMessages(prompt));
   }
 
   /** Rewards of whole batches: pair rewards compare prompts. */

@@ -17,7 +17,7 @@ import { type GrpoConfig, grpoIdentity } from './config.js';
 import { hasSpread } from './groups.js';
 import { type Gathered, GrpoTrainer, type UpdateOutcome } from './grpo-trainer.js';
 import { heldOutOf, measure, recordsOf } from './measures.js';
-import type { GrpoPrompt, PromptSource } from './prompts.js';
+import { DEFAULT_PROFILE, type GrpoPrompt, type PromptSource } from './prompts.js';
 import type { GrpoMetrics, HeldOut } from './records.js';
 import { GrpoView } from './run-view.js';
 import { checkStep } from './self-checks.js';
@@ -61,7 +61,7 @@ const FRESH: GrpoState = {
 
 /** The profile that a configuration names: the data's own where it names none. */
 function profileOf({ profile, data }: GrpoConfig): Promise<GuardProfile> {
-  return profileFrom(profile ?? (data.source === 'iconworld' ? 'iconworld' : 'paper'));
+  return profileFrom(profile ?? (data.source === 'iconworld' ? 'iconworld' : DEFAULT_PROFILE));
 }
 
 /**

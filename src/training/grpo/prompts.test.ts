@@ -77,7 +77,51 @@ describe('prompts of a file', () => {
     expect((await source.prompt(0)).sample.label).toBe('unsafe');
   });
 
+  it('are made of a policy in the words of the profile', async () => {
+    const policy = '# House rules\n\n- No beer.\n- No knives.';
+    const path = await file([{ policy, images: ['a.png'], label: 'unsafe' }]);
+    const paper = await (await open({ source: 'jsonl', file: path })).prompt(0);
+    expect(paper.system).toMatch(/^A conversation between User and Assistant/);
+    expect(paper.prompt).toContain(`Policy:\n${policy}\n`);
+    expect(paper.prompt).toContain('<answer> </answer>');
+    expect(paper.sample).toMatchObject({ label: 'unsafe', statements: ['No beer.', 'No knives.'] });
+    const config = { ...common, data: { source: 'jsonl', file: path }, prompts_per_step: 4 };
+    const card = await openPrompts(parseGrpoConfig({ ...config, profile: 'safe-unsafe' }));
+    const asked = await card.prompt(0);
+    expect(asked).not.toHaveProperty('system');
+    expect(asked.prompt).toContain('Answer with one word');
+  });
+
+  it('stay as they are where a line has both, and keep its statements', async () => {
+    const row = { ...good, system: 'Be brief.', policy: 'One. Two.', statements: ['Three.'] };
+    const { prompt, system, sample } = await (
+      await open({ source: 'jsonl', file: await file([row]) })
+    ).prompt(0);
+    expect([prompt, system, sample.statements]).toEqual(['No beer.', 'Be brief.', ['Three.']]);
+  });
+
   it.each<[string, readonly (string | object)[], RegExp]>([
+    [
+      'neither prompt nor policy',
+      [{ images: ['a.png'], label: 'safe' }],
+      /line 1: prompt: give a prompt, or a policy/,
+    ],
+    [
+      'an empty policy',
+      [{ policy: '<!-- -->', images: ['a.png'], label: 'safe' }],
+      /line 1: the policy is empty/,
+    ],
+    [
+      'no label',
+      [{ prompt: 'p', images: ['a.png'] }],
+      /line 1: solution: give a solution or a label, one of/,
+    ],
+    ['two labels', [{ ...good, label: 'unsafe' }], /line 1: solution: give a solution or a label/],
+    [
+      'a label outside the vocabulary',
+      [{ policy: 'p', images: ['a.png'], label: 'Review' }],
+      /line 1: label: must be one of/,
+    ],
     ['an empty file', [], /holds no prompts: give one JSON object a line/],
     ['no JSON', ['{"prompt":'], /line 1 is not valid JSON/],
     ['no images', [{ prompt: 'p', images: [], solution: 'safe' }], /line 1: images: .*name at least one/],

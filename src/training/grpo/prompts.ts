@@ -12,10 +12,14 @@ import { judgementSample } from '../../iconworld/samples.js';
 import { sampleScene } from '../../iconworld/scene.js';
 import { type Split, splitRandom } from '../../iconworld/splits.js';
 import type { IconPolicy, SceneFacts } from '../../iconworld/types.js';
+import type { GuardProfile } from '../../guard/profile.js';
+import { profileFrom } from '../../guard/profiles/index.js';
 import { decodeImage } from '../../images/decode.js';
 import type { RgbImage } from '../../images/image.js';
+import { Policy } from '../../policy/policy.js';
 import { assert, messageOf, UserError } from '../../util/errors.js';
 import { Random } from '../../util/random.js';
+import { type PolicyPrompt, policyPrompt } from '../policy-prompt.js';
 import type { RewardSample } from '../rewards/reward.js';
 import type { GrpoConfig } from './config.js';
 
@@ -23,6 +27,8 @@ export interface GrpoPrompt {
   /** Its number in the stream. */
   readonly index: number;
   readonly images: readonly RgbImage[];
+  /** What stands before the user's turn; the chat template's own words where it is left out. */
+  readonly system?: string;
   /** The user's text, which follows the images. */
   readonly prompt: string;
   readonly sample: RewardSample;
@@ -37,9 +43,14 @@ export interface PromptSource {
   heldOut(count: number): Promise<GrpoPrompt[]>;
 }
 
+/** Whose words and format lines of a file are in where the configuration names none. */
+export const DEFAULT_PROFILE = 'paper';
+
 /** The prompts that a configuration's `data` names. */
 export async function openPrompts(config: GrpoConfig): Promise<PromptSource> {
-  if (config.data.source === 'jsonl') return jsonlPrompts(config.data, config.seed);
+  if (config.data.source === 'jsonl') {
+    return jsonlPrompts(config.data, config.seed, await profileFrom(config.profile ?? DEFAULT_PROFILE));
+  }
   await loadIcons();
   return iconworldPrompts(config.data, config.seed, config.steps * config.prompts_per_step);
 }
@@ -127,26 +138,52 @@ const SOLUTIONS: Readonly<Record<string, RewardSample['label']>> = {
   unsafe: 'unsafe',
 };
 
-const line = z.strictObject({
-  prompt: z.string().min(1),
-  images: z.array(z.string()).min(1, 'a guardrail judges pictures: name at least one'),
-  /** As ms-swift's data has it, or the bare word. */
-  solution: z.string().refine((text) => Object.hasOwn(SOLUTIONS, text), {
-    error: `must be one of ${Object.keys(SOLUTIONS).join(', ')}`,
-  }),
-  statements: z.array(z.string().min(1)).default([]),
-  decisive: z.array(z.int().min(1)).default([]),
-  categories: z.array(z.string()).default([]),
-  pair: z.string().nullable().default(null),
-  kind: z.string().default('jsonl'),
+const solution = z.string().refine((text) => Object.hasOwn(SOLUTIONS, text), {
+  error: `must be one of ${Object.keys(SOLUTIONS).join(', ')}`,
 });
+
+const line = z
+  .strictObject({
+    /** The user's text as it is; where there is none, the profile's words for the policy. */
+    prompt: z.string().min(1).optional(),
+    system: z.string().min(1).optional(),
+    /** The policy's text, read as Markdown: its sentences are the statements where none are given. */
+    policy: z.string().min(1).optional(),
+    images: z.array(z.string()).min(1, 'a guardrail judges pictures: name at least one'),
+    /** As ms-swift's data has it, or the bare word. */
+    solution: solution.optional(),
+    /** The same under another name. */
+    label: solution.optional(),
+    statements: z.array(z.string().min(1)).default([]),
+    decisive: z.array(z.int().min(1)).default([]),
+    categories: z.array(z.string()).default([]),
+    pair: z.string().nullable().default(null),
+    kind: z.string().default('jsonl'),
+  })
+  .refine(({ prompt, policy }) => prompt !== undefined || policy !== undefined, {
+    path: ['prompt'],
+    error: 'give a prompt, or a policy for the profile to ask about',
+  })
+  .refine(({ solution: given, label }) => (given === undefined) !== (label === undefined), {
+    path: ['solution'],
+    error: `give a solution or a label, one of ${Object.keys(SOLUTIONS).join(', ')}`,
+  });
+
+type Line = z.infer<typeof line>;
+
+/** A line with what follows from it. */
+type Row = Omit<Line, 'prompt' | 'system'> & PolicyPrompt & { readonly number: number };
 
 type JsonlData = Extract<GrpoConfig['data'], { source: 'jsonl' }>;
 
 /** Every line is checked before the first prompt is asked for, its pictures' existence too. */
-function jsonlPrompts({ file, held_out: heldOut }: JsonlData, seed: number): PromptSource {
+function jsonlPrompts(
+  { file, held_out: heldOut }: JsonlData,
+  seed: number,
+  profile: GuardProfile,
+): PromptSource {
   const folder = dirname(file);
-  const rows = readRows(file);
+  const rows = readRows(file, profile);
   for (const { number, images } of rows) {
     const missing = images.find((path) => !existsSync(resolve(folder, path)));
     if (missing !== undefined)
@@ -160,12 +197,13 @@ function jsonlPrompts({ file, held_out: heldOut }: JsonlData, seed: number): Pro
       `${file} has ${rows.length} prompts, of which data.held_out keeps ${heldOut} back: none are left to train on.`,
     );
   }
-  const made = async (row: (typeof rows)[number], index: number): Promise<GrpoPrompt> => ({
+  const made = async (row: Row, index: number): Promise<GrpoPrompt> => ({
     index,
     images: await Promise.all(row.images.map((path) => picture(resolve(folder, path), file, row.number))),
+    ...(row.system !== undefined && { system: row.system }),
     prompt: row.prompt,
     sample: {
-      label: SOLUTIONS[row.solution],
+      label: SOLUTIONS[row.solution ?? row.label ?? ''],
       statements: row.statements,
       decisive: row.decisive,
       categories: row.categories,
@@ -188,7 +226,9 @@ function jsonlPrompts({ file, held_out: heldOut }: JsonlData, seed: number): Pro
   };
 }
 
-function readRows(file: string): (z.infer<typeof line> & { readonly number: number })[] {
+function readRows(file: string, profile: GuardProfile): Row[] {
+  // Data sets repeat few policies in many lines.
+  const policies = new Map<string, Policy>();
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -204,12 +244,28 @@ function readRows(file: string): (z.infer<typeof line> & { readonly number: numb
       throw new UserError(`${file}, line ${i + 1} is not valid JSON: ${messageOf(error)}.`);
     }
     const parsed = line.safeParse(json);
-    if (parsed.success) return [{ ...parsed.data, number: i + 1 }];
+    if (parsed.success) return [rowOf(parsed.data, { file, number: i + 1 }, profile, policies)];
     const [{ path, message }] = parsed.error.issues;
     throw new UserError(`${file}, line ${i + 1}: ${path.join('.') || 'the line'}: ${message}.`);
   });
   if (rows.length === 0) throw new UserError(`${file} holds no prompts: give one JSON object a line.`);
   return rows;
+}
+
+function rowOf(
+  { prompt, system, ...rest }: Line,
+  { file, number }: { readonly file: string; readonly number: number },
+  profile: GuardProfile,
+  policies: Map<string, Policy>,
+): Row {
+  const before = system === undefined ? {} : { system };
+  if (rest.policy === undefined) return { ...rest, ...before, prompt: prompt ?? '', number };
+  const source = `${file}, line ${number}: the policy`;
+  const policy = policies.get(rest.policy) ?? Policy.fromMarkdown(rest.policy, { source });
+  policies.set(rest.policy, policy);
+  const statements = rest.statements.length > 0 ? rest.statements : [...policy.statements];
+  const asked = prompt === undefined ? policyPrompt(profile, policy) : { prompt };
+  return { ...rest, ...asked, ...before, statements, number };
 }
 
 async function picture(path: string, file: string, number: number): Promise<RgbImage> {

@@ -1,0 +1,74 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseCsv } from './csv.js';
+
+const fieldsOf = (text: string) => parseCsv(text, 'a.csv').map(({ fields }) => fields);
+
+describe('parseCsv', () => {
+  it.each<[string, string[][]]>([
+    ['', []],
+    [
+      'a,b\n1,2\n',
+      [
+        ['a', 'b'],
+        ['1', '2'],
+      ],
+    ],
+    [
+      'a,b\r\n1,\r\n,2',
+      [
+        ['a', 'b'],
+        ['1', ''],
+        ['', '2'],
+      ],
+    ],
+    ['a\n\n\n1\n', [['a'], ['1']]],
+    [
+      'a,b\n"x, ""y""","line\nbreak"\n',
+      [
+        ['a', 'b'],
+        ['x, "y"', 'line\nbreak'],
+      ],
+    ],
+    [
+      'a,b\n1,',
+      [
+        ['a', 'b'],
+        ['1', ''],
+      ],
+    ],
+    ['a\rb\r', [['a'], ['b']]],
+  ])('%j', (text, expected) => {
+    expect(fieldsOf(text)).toEqual(expected);
+  });
+
+  it('tells the line that a record begins in', () => {
+    const text = 'a,b\n"1\n2\r\n3",x\n\n4,5\n';
+    expect(parseCsv(text, 'a.csv').map(({ line }) => line)).toEqual([1, 2, 6]);
+  });
+
+  it.each<[string, string]>([
+    ['a,b\n1,"2\n3,4\n', 'a.csv, line 2: a quote that opens here is never closed'],
+    ['a,b\n"1\n2"x,3', 'a.csv, line 3: there is text beside a quoted field'],
+    ['a,b\n1,x"y"', 'a.csv, line 2: there is text beside a quoted field'],
+    ['a,b\n"1\n1",2\n1,2,3\n', 'a.csv, line 4 has 3 fields, and the header has 2'],
+    ['a,b\n1\n', 'a.csv, line 2 has 1 fields, and the header has 2'],
+  ])('refuses %j', (text, message) => {
+    expect(() => parseCsv(text, 'a.csv')).toThrow(message);
+  });
+
+  it('reads back whatever was written with quotes', () => {
+    const quoted = (field: string): string => `"${field.replaceAll('"', '""')}"`;
+    const table = fc.array(
+      fc.tuple(fc.string({ unit: 'grapheme' }), fc.constantFrom('', ',', '"\n', '\r\n')),
+      {
+        minLength: 1,
+      },
+    );
+    fc.assert(
+      fc.property(table, (rows) => {
+        expect(fieldsOf(rows.map((row) => row.map(quoted).join(',')).join('\n'))).toEqual(rows);
+      }),
+    );
+  });
+});
