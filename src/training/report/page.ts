@@ -5,6 +5,7 @@ import type { Confusion } from '../grpo/records.js';
 import { curvesOf } from '../runs/curves.js';
 import { type Inspection, inspectRun } from '../runs/inspection.js';
 import type { RunLog } from '../runs/run-log.js';
+import { flat } from '../runs/settings.js';
 import { formatValue, type Point, type Summary } from '../runs/series.js';
 import { changesSection, type Pictures, samplesSection, turnsTable } from './answers.js';
 import { curveChart, histogram } from './charts.js';
@@ -170,13 +171,4 @@ function confusionTable(caption: string, confusion: Confusion): Markup {
 function settings({ config }: RunLog): Markup | null {
   if (config === null) return null;
   return html`<details><summary>Every setting of the run</summary><div class="wide"><table><tbody>${flat(config).map(([name, value]) => html`<tr><th scope="row">${name}</th><td class="text">${value}</td></tr>`)}</tbody></table></div></details>`;
-}
-
-/** `optimizer.lr` and the like, in the order of the file. */
-export function flat(value: Readonly<Record<string, unknown>>, before = ''): [string, string][] {
-  return Object.entries(value).flatMap(([name, inner]): [string, string][] =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? flat({ ...inner }, `${before}${name}.`)
-      : [[`${before}${name}`, typeof inner === 'string' ? inner : JSON.stringify(inner)]],
-  );
 }

@@ -39,7 +39,10 @@ function tagsOf(page: string): Tag[] {
   return [...page.matchAll(/<([a-z][a-z0-9]*)((?:[^<>"']|"[^"]*"|'[^']*')*)>/gi)].map(([, name, rest]) => ({
     name: name.toLowerCase(),
     attributes: new Map(
-      [...rest.matchAll(/([^\s=/]+)(?:="([^"]*)")?/g)].map(([, attribute, value]) => [attribute, value ?? '']),
+      [...rest.matchAll(/([^\s=/]+)(?:="([^"]*)")?/g)].map(([, attribute, value]) => [
+        attribute,
+        value ?? '',
+      ]),
     ),
   }));
 }
