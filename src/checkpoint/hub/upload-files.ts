@@ -1,6 +1,6 @@
 /** @module What of a folder goes to the hub: what the model needs to run and to be understood, and never a secret. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { basename, join } from 'node:path';
 import { UserError } from '../../util/errors.js';
 import { Adapter } from '../adapter.js';
 import { Checkpoint } from '../checkpoint.js';
@@ -103,7 +103,7 @@ function refuseSecretNames(folder: string): void {
   for (const entry of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     if (!SECRET_NAMES.some((pattern) => pattern.test(basename(entry)))) continue;
     throw new UserError(
-      `${relative('', join(folder, entry))} looks like a secret: move it out of the folder before anything of it is published.`,
+      `${join(folder, entry)} looks like a secret: move it out of the folder before anything of it is published.`,
     );
   }
 }
