@@ -167,7 +167,7 @@ describe('safeguard train sft', { timeout: 8 * PATIENCE_MS }, () => {
     const done = metricsLines(quick.output).length;
     expect(once.stderr()).toContain(`stopped after step ${done} of 4000, saved in`);
     expect(once.stderr()).toContain('give the same command again to go on');
-    expect(readdirSync(quick.output).sort()).toEqual([`checkpoint-${done}`, 'metrics.jsonl']);
+    expect(readdirSync(quick.output).sort()).toEqual([`checkpoint-${done}`, 'metrics.jsonl', 'run.json']);
   });
 
   it('says in one sentence what is wrong with a configuration, a model or the data', async () => {

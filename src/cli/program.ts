@@ -6,6 +6,7 @@ import { registerAsk } from './ask.js';
 import { registerData } from './data.js';
 import { registerJudge } from './judge.js';
 import { registerModels } from './models.js';
+import { registerPush } from './push.js';
 import { registerTrain } from './train.js';
 import { printable } from './output.js';
 
@@ -19,6 +20,7 @@ const COMMANDS: readonly Register[] = [
   registerModels,
   registerTrain,
   registerData,
+  registerPush,
 ];
 
 const HELP = `

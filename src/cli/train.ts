@@ -1,6 +1,8 @@
-/** @module `safeguard train sft|grpo`: runs a configuration to its end, resuming by itself. */
+/** @module `safeguard train sft|grpo`: runs a configuration to its end, resuming by itself; `report` and `inspect` read runs. */
 import type { Command } from 'commander';
 import { EXIT } from './exit-codes.js';
+import { registerInspect } from './train-inspect.js';
+import { registerReport } from './train-report.js';
 
 interface RunOptions {
   readonly config: string;
@@ -43,6 +45,8 @@ export function registerTrain(program: Command): void {
         return ended !== 'interrupted';
       });
     });
+  registerReport(train);
+  registerInspect(train);
 }
 
 /** Runs until the end or a signal; an interrupted run has an exit code of its own. */

@@ -1,4 +1,5 @@
 /** @module What a step reports, on the screen and as a line of metrics.jsonl. */
+import { z } from 'zod';
 import type { ObjectiveBatch } from './objective.js';
 
 /** What one optimizer step computed. */
@@ -48,8 +49,24 @@ export class TaskLosses {
   }
 }
 
-/** A line of metrics.jsonl. Only `seconds` and `tokens_per_second` differ between two runs of one configuration. */
-export function metricsLine(metrics: StepMetrics): Record<string, unknown> {
+/** A line of metrics.jsonl of an SFT run; times in seconds. */
+export const sftMetrics = z.object({
+  step: z.int().min(1),
+  /** Mean of −log p over the answer tokens, in nats. */
+  loss: z.number(),
+  grad_norm: z.number(),
+  lr: z.number(),
+  samples: z.number(),
+  tokens: z.number(),
+  padded_tokens: z.number(),
+  seconds: z.number(),
+  tokens_per_second: z.number(),
+  loss_by_task: z.record(z.string(), z.number()),
+});
+export type SftMetrics = z.infer<typeof sftMetrics>;
+
+/** Only `seconds` and `tokens_per_second` differ between two runs of one configuration. */
+export function metricsLine(metrics: StepMetrics): SftMetrics {
   return {
     step: metrics.step,
     loss: metrics.loss,

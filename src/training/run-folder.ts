@@ -15,6 +15,7 @@ import { type FileCalls, nodeFiles, syncFolder, writeAtomically, writeFailure } 
 import { SafetensorsFile, writeSafetensors } from '../checkpoint/safetensors.js';
 import type { OptimizedParameter } from '../optim/adamw.js';
 import { assert, messageOf, UserError } from '../util/errors.js';
+import { type RunDescription, writeDescription } from './run-description.js';
 import type { ModelWeights } from './weights.js';
 
 const runState = z.object({
@@ -36,8 +37,8 @@ const runState = z.object({
       truncated_steps: z.int().min(0),
       /** Held-out macro-F1 of the start model; null where nothing is held out. */
       start: z.number().nullable(),
-      /** The best held-out macro-F1 so far and the step it was measured after. */
-      best: z.object({ step: z.int(), macro_f1: z.number() }).nullable(),
+      /** What the best model so far was worth on held-out prompts, and the step it was measured after. */
+      best: z.object({ step: z.int(), macro_f1: z.number(), reward: z.number().optional() }).nullable(),
       /** Evaluations since then. */
       evaluations_since_best: z.int().min(0),
     })
@@ -49,7 +50,7 @@ export type RunState = Readonly<z.infer<typeof runState>>;
 
 const STATE_FILE = 'trainer_state.json';
 const OPTIMIZER_FILE = 'optimizer.safetensors';
-const METRICS_FILE = 'metrics.jsonl';
+export const METRICS_FILE = 'metrics.jsonl';
 const NAME = /^checkpoint-(\d+)$/;
 /** What a kill may leave behind: a checkpoint that was being written, or one that was being removed. */
 const LEFTOVER = /^\.?(building|removing)-\d+(\.partial|\.replaced)?$/;
@@ -81,10 +82,7 @@ export class RunFolder {
 
   /** Checkpoint folders, oldest first. */
   checkpoints(): string[] {
-    return readdirSync(this.path)
-      .filter((name) => NAME.test(name) && existsSync(join(this.path, name, STATE_FILE)))
-      .sort((a, b) => Number(NAME.exec(a)?.[1]) - Number(NAME.exec(b)?.[1]))
-      .map((name) => join(this.path, name));
+    return checkpointsIn(this.path);
   }
 
   newest(): string | undefined {
@@ -183,6 +181,11 @@ export class RunFolder {
     appendLines(join(this.path, METRICS_FILE), [metrics]);
   }
 
+  /** Writes what the run does, for people and for what reads its folder later. @throws UserError where the disk refuses. */
+  describe(method: RunDescription['method'], config: RunDescription['config']): void {
+    writeDescription(this.path, { method, config });
+  }
+
   /** Removes a checkpoint, out of sight first: a kill must not leave half of one under its name. */
   private retire(checkpoint: string): void {
     if (!existsSync(checkpoint)) return;
@@ -191,6 +194,14 @@ export class RunFolder {
     renameSync(checkpoint, removing);
     rmSync(removing, { recursive: true, force: true });
   }
+}
+
+/** The whole checkpoints of a run's folder, oldest first. */
+export function checkpointsIn(path: string): string[] {
+  return readdirSync(path)
+    .filter((name) => NAME.test(name) && existsSync(join(path, name, STATE_FILE)))
+    .sort((a, b) => Number(NAME.exec(a)?.[1]) - Number(NAME.exec(b)?.[1]))
+    .map((name) => join(path, name));
 }
 
 /** Drops lines of steps after `step` from a file of JSON lines, and a line that a kill cut off. */
@@ -248,7 +259,8 @@ async function writeAll(
   writeAtomically(join(building, STATE_FILE), [bytes], files);
 }
 
-function readState(folder: string): RunState {
+/** @throws UserError for a checkpoint that is damaged. */
+export function readState(folder: string): RunState {
   let json: unknown;
   try {
     json = JSON.parse(readFileSync(join(folder, STATE_FILE), 'utf8'));

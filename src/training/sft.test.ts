@@ -54,7 +54,7 @@ describe('trainSft', { timeout: 180_000 }, () => {
       expect(bytes(last.checkpoint, file).equals(bytes(whole.checkpoint, file))).toBe(true);
     }
     expect(timeless(pieces)).toEqual(timeless(output));
-    expect(readdirSync(pieces).sort()).toEqual(['checkpoint-4', 'checkpoint-6', 'metrics.jsonl']);
+    expect(readdirSync(pieces).sort()).toEqual(['checkpoint-4', 'checkpoint-6', 'metrics.jsonl', 'run.json']);
   });
 
   it('learns, and says so in its metrics', async () => {
@@ -112,7 +112,7 @@ describe('trainSft', { timeout: 180_000 }, () => {
       await expect(trainSft(config, words, { quiet: true, files })).rejects.toThrow(
         /^The checkpoint of step 4 was not saved: .* the disk is full: free some space .*checkpoint-2 is whole: give the same command again to go on from there\.$/,
       );
-      expect(readdirSync(output).sort()).toEqual(['checkpoint-2', 'metrics.jsonl']);
+      expect(readdirSync(output).sort()).toEqual(['checkpoint-2', 'metrics.jsonl', 'run.json']);
     }
     const { checkpoint } = await trainSft(config, words, quiet);
     const whole = await trainSft(tinyConfig(model, join(scratch, 'never-full')), words, quiet);

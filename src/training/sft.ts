@@ -68,6 +68,7 @@ async function run(
   let state: RunState = { step: 0, samples: 0, seconds: 0, config: identity };
   if (saved !== undefined) state = await folder.restore(saved, weights, optimized, identity, trainer.store);
   folder.trimMetrics(state.step);
+  folder.describe('sft', config);
   view?.begins(state.step, saved);
 
   const save = async (): Promise<string> => {

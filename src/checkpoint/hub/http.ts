@@ -32,7 +32,15 @@ export interface HubRequest {
   readonly subject: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** What failed for good when patience is used up; `fetched` where it is left out. */
+  readonly task?: keyof typeof GIVEN_UP;
 }
+
+/** What can be done when the hub does not answer. */
+const GIVEN_UP = {
+  fetched: 'run the command again, or set HF_HUB_OFFLINE=1 to use what is there',
+  uploaded: 'run the command again; what has arrived is not sent twice',
+} as const;
 
 /** One attempt. @throws PassingFailure, or UserError for what no second attempt can change. */
 export async function hubFetch(url: string, request: HubRequest): Promise<Response> {
@@ -76,7 +84,7 @@ export async function hubFetch(url: string, request: HubRequest): Promise<Respon
 /** Sends again what may pass, with growing pauses. `attempt` may tell of progress: then the count begins anew. */
 export async function patiently<T>(
   attempt: (progressed: () => void) => Promise<T>,
-  { subject, signal, settings }: Omit<HubRequest, 'headers'>,
+  { subject, signal, settings, task = 'fetched' }: Omit<HubRequest, 'headers'>,
 ): Promise<T> {
   const delay = settings.delay ?? pause;
   for (let failures = 0; ; ) {
@@ -91,7 +99,7 @@ export async function patiently<T>(
       const wait = error.wait ?? FIRST_WAIT_MS * 2 ** (failures - 1);
       if (failures >= MAX_ATTEMPTS || wait > LONGEST_WAIT_MS) {
         throw new UserError(
-          `${subject} could not be fetched: ${error.message}; check the connection and HF_ENDPOINT and run the command again, or set HF_HUB_OFFLINE=1 to use what is there`,
+          `${subject} could not be ${task}: ${error.message}; check the connection and HF_ENDPOINT and ${GIVEN_UP[task]}`,
         );
       }
       await delay(wait, signal);
@@ -118,17 +126,18 @@ async function checked(response: Response, subject: string, { token }: HubSettin
       `${subject} is not on the hub (HTTP 404): check the name and revision; a private model also needs HF_TOKEN`,
     );
   }
-  if (status === TOO_MANY || status >= SERVER_ERROR) {
-    const after = Number(response.headers.get('retry-after') ?? Number.NaN);
-    throw new PassingFailure(
-      `the hub answers HTTP ${status}`,
-      Number.isFinite(after) ? after * SECOND : null,
-    );
-  }
+  throwIfPassing(response);
   throw new UserError(`${subject} could not be fetched: the hub answers HTTP ${status}; check HF_ENDPOINT`);
 }
 
+/** @throws PassingFailure for what a server says when it is busy or broken. */
+export function throwIfPassing({ status, headers }: Response): void {
+  if (status !== TOO_MANY && status < SERVER_ERROR) return;
+  const after = Number(headers.get('retry-after') ?? Number.NaN);
+  throw new PassingFailure(`the hub answers HTTP ${status}`, Number.isFinite(after) ? after * SECOND : null);
+}
+
 /** Node's fetch hides why it failed one level down. */
-function causeOf(error: unknown): string {
+export function causeOf(error: unknown): string {
   return error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
 }

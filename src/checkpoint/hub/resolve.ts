@@ -29,7 +29,7 @@ const AT_ONCE = 4;
 const REVISION = /^[\w./-]{1,128}$/u;
 
 /** What can be needed of a model in safetensors; other formats of the weights and pictures of the card are left. */
-const WANTED =
+export const WANTED =
   /^(?:(?:config|generation_config|(?:pre|video_pre)?processor_config|preprocessor_config|chat_template|tokenizer|tokenizer_config|vocab|added_tokens|special_tokens_map|guard|adapter_config)\.json|chat_template\.jinja|merges\.txt|model\.safetensors\.index\.json|model(?:-\d{5}-of-\d{5})?\.safetensors|adapter_model\.safetensors)$/u;
 
 /**

@@ -6,7 +6,7 @@ import { writeFailure } from '../../checkpoint/files.js';
 import type { RgbImage } from '../../images/image.js';
 import { encodePng } from '../../images/png.js';
 import { appendLines, trimLines } from '../run-folder.js';
-import { COMPLETIONS_FILE, type CompletionRecord, IMAGES_FOLDER } from './records.js';
+import { type CompletionRecord, IMAGES_FOLDER } from './records.js';
 
 /** Hexadecimal digits of a picture's name: 128 bits never meet by chance. */
 const NAME_DIGITS = 32;
@@ -15,8 +15,12 @@ export class CompletionLog {
   private readonly path: string;
   private readonly written = new WeakMap<RgbImage, string>();
 
-  constructor(private readonly folder: string) {
-    this.path = join(folder, COMPLETIONS_FILE);
+  /** Writes `file` of a run's folder. */
+  constructor(
+    private readonly folder: string,
+    file: string,
+  ) {
+    this.path = join(folder, file);
   }
 
   /** Drops lines of steps after `step`, which will be written again. */

@@ -18,8 +18,8 @@ import { hasSpread } from './groups.js';
 import { type Gathered, GrpoTrainer, type UpdateOutcome } from './grpo-trainer.js';
 import { heldOutOf, measure, recordsOf } from './measures.js';
 import { DEFAULT_PROFILE, type GrpoPrompt, type PromptSource } from './prompts.js';
-import type { GrpoMetrics, HeldOut } from './records.js';
-import { GrpoView } from './run-view.js';
+import { COMPLETIONS_FILE, type GrpoMetrics, HELD_OUT_FILE, type HeldOut } from './records.js';
+import { type GrpoEnd, GrpoView } from './run-view.js';
 import { checkStep } from './self-checks.js';
 import { noSums } from './update.js';
 
@@ -38,11 +38,11 @@ export interface GrpoHooks {
 export interface GrpoResult {
   /** The last checkpoint's folder. */
   readonly checkpoint: string;
-  /** The folder of the best held-out macro-F1; null where nothing was held out. */
+  /** The folder of the best held-out model; null where nothing was held out. */
   readonly best: string | null;
   readonly step: number;
   /** Why it ended. */
-  readonly ended: 'finished' | 'interrupted' | 'no longer better';
+  readonly ended: GrpoEnd;
 }
 
 /** The best checkpoint so far, as a plain folder of the model. */
@@ -97,6 +97,7 @@ export async function trainGrpo(
 class GrpoRun {
   private readonly folder: RunFolder;
   private readonly log: CompletionLog;
+  private readonly heldOutLog: CompletionLog;
   private state: RunState & { readonly grpo: GrpoState };
   private heldOut: readonly GrpoPrompt[] = [];
 
@@ -108,7 +109,8 @@ class GrpoRun {
     private readonly view: GrpoView | undefined,
   ) {
     this.folder = new RunFolder(config.output);
-    this.log = new CompletionLog(config.output);
+    this.log = new CompletionLog(config.output, COMPLETIONS_FILE);
+    this.heldOutLog = new CompletionLog(config.output, HELD_OUT_FILE);
     this.state = { step: 0, samples: 0, seconds: 0, config: grpoIdentity(config), grpo: FRESH };
   }
 
@@ -128,6 +130,9 @@ class GrpoRun {
     }
     this.folder.trimMetrics(this.state.step);
     this.log.trim(this.state.step);
+    // Before the first step the start is measured anew.
+    this.heldOutLog.trim(this.state.step === 0 ? -1 : this.state.step);
+    this.folder.describe('grpo', config);
     view?.begins(this.state.step, saved);
     this.heldOut = await this.source.heldOut(config.evaluation.prompts);
     if (this.state.step === 0) await this.evaluateStart();
@@ -139,7 +144,7 @@ class GrpoRun {
       else await this.step();
     }
     const checkpoint = await this.save();
-    view?.finish(this.state.step, checkpoint);
+    view?.finish(this.state.step, checkpoint, ended);
     const best = join(config.output, BEST_FOLDER);
     return { checkpoint, best: existsSync(best) ? best : null, step: this.state.step, ended };
   }
@@ -199,7 +204,7 @@ class GrpoRun {
       total: this.state.seconds,
     };
     const metrics = measure(step, gathered, outcome, times, { beta: config.beta, heldOut });
-    if (step % config.keep_completions_every === 0) await this.keep(gathered);
+    if (step % config.keep_completions_every === 0) await this.keep(this.log, gathered);
     this.folder.appendMetrics(metrics);
     this.hooks.onStep?.(metrics);
     this.view?.step(metrics);
@@ -215,10 +220,10 @@ class GrpoRun {
   /** What the start model is worth, so that `best` is never worse than it. */
   private async evaluateStart(): Promise<void> {
     if (this.heldOut.length === 0) return;
-    const { macro_f1: start } = heldOutOf(await this.trainer.evaluate(this.heldOut));
+    const { macro_f1: start, reward } = await this.measureHeldOut();
     await this.keepBest();
     const { state } = this;
-    this.state = { ...state, grpo: { ...state.grpo, start, best: { step: 0, macro_f1: start } } };
+    this.state = { ...state, grpo: { ...state.grpo, start, best: { step: 0, macro_f1: start, reward } } };
     this.view?.start(start);
   }
 
@@ -227,9 +232,10 @@ class GrpoRun {
     const { config, heldOut, state } = this;
     const due = state.step % config.evaluation.every_steps === 0 || state.step === config.steps;
     if (!due || heldOut.length === 0) return null;
-    const measured = heldOutOf(await this.trainer.evaluate(heldOut));
+    const measured = await this.measureHeldOut();
     const { best } = state.grpo;
-    if (best !== null && measured.macro_f1 <= best.macro_f1) {
+    const { select = 'macro_f1' } = config.evaluation;
+    if (best !== null && measured[select] <= (best[select] ?? Number.NEGATIVE_INFINITY)) {
       this.state = {
         ...state,
         grpo: { ...state.grpo, evaluations_since_best: state.grpo.evaluations_since_best + 1 },
@@ -241,11 +247,18 @@ class GrpoRun {
       ...state,
       grpo: {
         ...state.grpo,
-        best: { step: state.step, macro_f1: measured.macro_f1 },
+        best: { step: state.step, macro_f1: measured.macro_f1, reward: measured.reward },
         evaluations_since_best: 0,
       },
     };
     return measured;
+  }
+
+  /** Greedy answers to the held-out prompts, which are kept. */
+  private async measureHeldOut(): Promise<HeldOut> {
+    const groups = await this.trainer.evaluate(this.heldOut);
+    await this.keep(this.heldOutLog, { groups, learned: [] });
+    return heldOutOf(groups);
   }
 
   /** Built beside its place, so that a kill leaves the one before or none. */
@@ -265,12 +278,12 @@ class GrpoRun {
     renameSync(building, target);
   }
 
-  private async keep(gathered: Gathered): Promise<void> {
+  private async keep(log: CompletionLog, gathered: Pick<Gathered, 'groups' | 'learned'>): Promise<void> {
     const images = new Map<number, string[]>();
     for (const { prompt } of gathered.groups) {
-      images.set(prompt.index, await this.log.images(prompt.images));
+      images.set(prompt.index, await log.images(prompt.images));
     }
-    this.log.append(recordsOf(this.state.step, gathered, ({ prompt }) => images.get(prompt.index) ?? []));
+    log.append(recordsOf(this.state.step, gathered, ({ prompt }) => images.get(prompt.index) ?? []));
   }
 
   private async save(): Promise<string> {

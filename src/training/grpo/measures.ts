@@ -88,10 +88,10 @@ export function heldOutOf(groups: readonly Group[]): HeldOut {
   };
 }
 
-/** Lines of completions.jsonl; groups that were not learned from have advantages of 0. */
+/** Lines of completions.jsonl or held_out.jsonl; groups that were not learned from have advantages of 0. */
 export function recordsOf(
   step: number,
-  { groups, learned }: Gathered,
+  { groups, learned }: Pick<Gathered, 'groups' | 'learned'>,
   imagesOf: (group: Group) => string[],
 ): CompletionRecord[] {
   const advantages = new Map(learned.map((group) => [group.prompt.index, group.advantages]));

@@ -1,4 +1,7 @@
-/** @module What a GRPO run keeps on disk: a line of metrics.jsonl a step, a line of completions.jsonl a completion. */
+/**
+ * @module What a GRPO run keeps on disk: a line of metrics.jsonl a step, a line of completions.jsonl a completion, a line
+ * of held_out.jsonl a held-out answer.
+ */
 import { z } from 'zod';
 
 const count = z.int().min(0);
@@ -18,8 +21,14 @@ const heldOut = z.strictObject({
 });
 export type HeldOut = z.infer<typeof heldOut>;
 
+/** What the best model may be chosen by. */
+export const HELD_OUT_SCORES = ['macro_f1', 'reward'] as const satisfies readonly (keyof HeldOut)[];
+export type HeldOutScore = (typeof HELD_OUT_SCORES)[number];
+
 export const COMPLETIONS_FILE = 'completions.jsonl';
-/** Images of completions, by the hash of their pixels: `images/HASH.png` beside the two files. */
+/** Greedy answers to the held-out prompts, the same ones at every evaluation; step 0 is the start model. */
+export const HELD_OUT_FILE = 'held_out.jsonl';
+/** Images of completions, by the hash of their pixels: `images/HASH.png` beside the files. */
 export const IMAGES_FOLDER = 'images';
 
 /** One step; ratios are shares of 1, times seconds. Names as in TRL where it has one. */
@@ -66,7 +75,7 @@ export type GrpoMetrics = z.infer<typeof grpoMetrics>;
 
 export const completionRecord = z.strictObject({
   step: count,
-  /** The prompt's number in the stream of prompts: equal numbers are equal prompts. */
+  /** The prompt's number in the stream of prompts, or among the held-out ones: equal numbers are equal prompts. */
   prompt_index: count,
   /** Its place within the group. */
   place: count,
@@ -83,6 +92,7 @@ export const completionRecord = z.strictObject({
   /** By function, unweighted; null where it did not apply. */
   rewards: z.record(z.string(), z.number().nullable()),
   reward: z.number(),
+  /** 0 where nothing was learned from it. */
   advantage: z.number(),
 });
 export type CompletionRecord = z.infer<typeof completionRecord>;

@@ -59,7 +59,7 @@ describe('GrpoView', () => {
     }
     expect(shown).not.toContain('kl');
     view.stopping();
-    view.finish(3, 'runs/a/checkpoint-3');
+    view.finish(3, 'runs/a/checkpoint-3', 'interrupted');
     expect(out.written.at(-1)).toBe(
       '3 of 10 steps done, saved in runs/a/checkpoint-3; give the same command again to go on\n',
     );

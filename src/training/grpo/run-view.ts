@@ -9,6 +9,15 @@ const BAR_WIDTH = 30;
 /** Steps that the time left is reckoned from. */
 const SPEED_STEPS = 10;
 
+/** Why a run ended. */
+export type GrpoEnd = 'finished' | 'interrupted' | 'no longer better';
+
+const REMARKS: Readonly<Record<GrpoEnd, string>> = {
+  finished: '',
+  interrupted: '; give the same command again to go on',
+  'no longer better': '; stopped, since evaluation.patience evaluations brought nothing better',
+};
+
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
 
 export class GrpoView {
@@ -57,12 +66,9 @@ export class GrpoView {
     this.block.note('stopping after this step with a checkpoint; Ctrl-C again ends at once without one');
   }
 
-  finish(step: number, checkpoint: string): void {
+  finish(step: number, checkpoint: string, ended: GrpoEnd): void {
     this.block.end();
-    this.block.note(
-      `${step} of ${this.steps} steps done, saved in ${checkpoint}` +
-        (step < this.steps ? '; give the same command again to go on' : ''),
-    );
+    this.block.note(`${step} of ${this.steps} steps done, saved in ${checkpoint}${REMARKS[ended]}`);
   }
 
   /** Leaves the last numbers on the screen. */
