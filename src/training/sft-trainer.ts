@@ -8,7 +8,7 @@ import { isLoraName, type LoraSettings } from '../nn/lora.js';
 import { UserError } from '../util/errors.js';
 import { Random } from '../util/random.js';
 import { answerTokens, collateExamples, type MicroBatch, microBatches } from './batches.js';
-import type { SftConfig } from './config.js';
+import { layersBetweenStates, type SftConfig } from './config.js';
 import { encodeSample, type SampleSource, type TrainingExample } from './examples.js';
 import { FrozenVision } from './image-features.js';
 import { adapterStore, loraSettings, withLora } from './lora.js';
@@ -180,6 +180,7 @@ export class SftTrainer {
       paddedSlots: padded,
       trainable: (name) => this.byName.has(name),
       lora: this.parts.lora,
+      keptEvery: layersBetweenStates(this.parts.config.gradient_checkpointing),
     });
     const made = await StepSession.create(graph, this.weights, {
       threads: this.parts.config.threads,

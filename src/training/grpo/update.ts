@@ -5,6 +5,7 @@ import type { OptimizedParameter } from '../../optim/adamw.js';
 import type { HostTensor } from '../../runtime/session.js';
 import type { LoraSettings } from '../../nn/lora.js';
 import { assert } from '../../util/errors.js';
+import { layersBetweenStates } from '../config.js';
 import type { ImagePath } from '../sft-graph.js';
 import { StepSession } from '../step-session.js';
 import type { ModelWeights } from '../weights.js';
@@ -140,6 +141,7 @@ export class Updater {
       paddedSlots: padded,
       temperature: config.temperature,
       lora: purpose === 'reference' ? undefined : this.parts.lora,
+      keptEvery: layersBetweenStates(config.gradient_checkpointing),
       update:
         purpose === 'update'
           ? { loss: config, isOffPolicy: this.isOffPolicy, trainable: (name) => optimized.has(name) }
