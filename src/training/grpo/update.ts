@@ -37,6 +37,8 @@ export interface UpdateSums {
   clippedHigh: number;
   /** The largest |log p of the update − log p of the sampler|. */
   mismatch: number;
+  /** Seconds of the reference's log-probabilities. */
+  scoringSeconds: number;
 }
 
 export const noSums = (): UpdateSums => ({
@@ -47,6 +49,7 @@ export const noSums = (): UpdateSums => ({
   clippedLow: 0,
   clippedHigh: 0,
   mismatch: 0,
+  scoringSeconds: 0,
 });
 
 export class Updater {
@@ -79,8 +82,10 @@ export class Updater {
       ...(config.importance_sampling_level === 'sequence' ? segmentFeeds(lengths) : {}),
     };
     if (config.beta !== 0) {
+      const started = process.uptime();
       const { logProbs } = await (await this.session(packed, 'reference')).accumulate(feeds, optimized);
       feeds.ref_log_probs = { dtype: 'f32', shape: [logProbs.length], data: logProbs };
+      sums.scoringSeconds += process.uptime() - started;
     }
     const { loss, logProbs, results } = await (await this.session(packed, 'update')).accumulate(
       feeds,
