@@ -14,44 +14,47 @@ export interface Machine {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-const pythonVersions = z.object({
-  python: z.string(),
-  torch: z.string(),
-  transformers: z.string(),
-});
+const pythonVersions = z.record(z.string(), z.string());
 
-const PROBE = `
-import json, platform, torch, transformers
-print(json.dumps({"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__}))
+/** Prints the versions of Python and of packages, which it imports. */
+const probe = (packages: readonly string[]): string => `
+import importlib, json, platform
+versions = {"python": platform.python_version()}
+versions.update({name: importlib.import_module(name).__version__ for name in ${JSON.stringify(packages)}})
+print(json.dumps(versions))
 `;
 
-/** A Python with torch and transformers. */
+/** A Python with the packages to compare with. */
 export interface Python {
   readonly command: string;
   readonly versions: Readonly<Record<string, string>>;
 }
 
 /**
- * The Python to compare with: the one that was asked for, else `python3` if it has torch and transformers. Without one
- * it says so, and only our own side is measured.
+ * The Python to compare with: the one that was asked for, else `python3` if it has the packages. Without one it says so,
+ * and only our own side is measured.
  */
-export function findPython(asked: string | undefined): Python | undefined {
+export function findPython(
+  asked: string | undefined,
+  packages: readonly string[] = ['torch', 'transformers'],
+): Python | undefined {
+  const names = packages.join(', ').replace(/, ([^,]*)$/, ' and $1');
   // Children run in the repository's folder; a path is meant from here, a bare name from PATH.
   const command = asked?.includes('/') ? resolve(asked) : (asked ?? 'python3');
   try {
-    return { command, versions: runProcess([command, '-c', PROBE], pythonVersions) };
+    return { command, versions: runProcess([command, '-c', probe(packages)], pythonVersions) };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     if (asked !== undefined) {
       throw new UserError(
-        `--python ${asked} cannot import torch and transformers: install both there, or leave --python out.`,
+        `--python ${asked} cannot import ${names}: install them there, or leave --python out.`,
       );
     }
     console.error(
       [
         '',
-        '!! NO COMPARISON: there is no Python with torch and transformers, so only our own side is measured.',
-        '!! Give one with --python PATH (pip install torch transformers).',
+        `!! NO COMPARISON: there is no Python with ${names}, so only our own side is measured.`,
+        `!! Give one with --python PATH (pip install ${packages.join(' ')}).`,
         '',
       ].join('\n'),
     );

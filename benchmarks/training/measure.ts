@@ -1,10 +1,11 @@
 /** @module Runs the sides of one case in fresh processes, round after round, in alternating order. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { z } from 'zod';
 import { pythonScript, runProcess, typescript } from '../shared/child.js';
 import type { Python } from '../shared/machine.js';
 import { alternating, median } from '../shared/report.js';
-import { type MatmulJob, matmulResult, type StepJob, type StepResult, stepResult } from './jobs.js';
+import { type MatmulJob, matmulResult } from './jobs.js';
 
 /** One engine that is measured. */
 export interface Side {
@@ -33,7 +34,7 @@ export interface Progress {
   readonly onRun: (what: string) => void;
 }
 
-function writeJob(folder: string, job: StepJob | MatmulJob): string {
+function writeJob(folder: string, job: unknown): string {
   const path = join(folder, 'job.json');
   writeFileSync(path, JSON.stringify(job));
   return path;
@@ -43,17 +44,18 @@ function writeJob(folder: string, job: StepJob | MatmulJob): string {
 const threadEnv = (threads: number): Record<string, string> => ({ OMP_NUM_THREADS: String(threads) });
 
 /** Results by side's name, one for each round. */
-export function measureSteps(
+export function measureRounds<Result>(
   sides: readonly Side[],
-  job: StepJob,
+  job: { readonly threads: number },
+  schema: z.ZodType<Result>,
   { rounds, folder, onRun }: Progress,
-): Map<string, StepResult[]> {
-  const results = new Map<string, StepResult[]>(sides.map(({ name }) => [name, []]));
+): Map<string, Result[]> {
+  const results = new Map<string, Result[]>(sides.map(({ name }) => [name, []]));
   const path = writeJob(folder, job);
   for (let round = 0; round < rounds; round++) {
     for (const { name, command } of alternating(sides, round)) {
       onRun(`round ${round + 1}/${rounds}, ${name}`);
-      results.get(name)?.push(runProcess(command(path), stepResult, threadEnv(job.threads)));
+      results.get(name)?.push(runProcess(command(path), schema, threadEnv(job.threads)));
     }
   }
   return results;
@@ -63,16 +65,12 @@ export function measureSteps(
 export function measureMatmul(
   sides: readonly Side[],
   job: MatmulJob,
-  { rounds, folder, onRun }: Progress,
+  progress: Progress,
 ): Map<string, number[]> {
-  const results = new Map<string, number[]>(sides.map(({ name }) => [name, []]));
-  const path = writeJob(folder, job);
-  for (let round = 0; round < rounds; round++) {
-    for (const { name, command } of alternating(sides, round)) {
-      onRun(`round ${round + 1}/${rounds}, ${name}`);
-      const { milliseconds } = runProcess(command(path), matmulResult, threadEnv(job.threads));
-      results.get(name)?.push((2 * job.matmul ** 3) / median(milliseconds) / 1e6);
-    }
-  }
-  return results;
+  const measured = measureRounds(sides, job, matmulResult, progress);
+  const rate = (milliseconds: readonly number[]): number =>
+    (2 * job.matmul ** 3) / median(milliseconds) / 1e6;
+  return new Map(
+    [...measured].map(([name, results]) => [name, results.map(({ milliseconds }) => rate(milliseconds))]),
+  );
 }

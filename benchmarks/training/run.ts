@@ -11,8 +11,8 @@ import { runScript, wholeNumber } from '../../scripts/script-util.js';
 import { defaultThreads } from '../../src/runtime/device.js';
 import { describeMachine, findPython, machineLine } from '../shared/machine.js';
 import { formatSpread, median, saveResults, spread } from '../shared/report.js';
-import type { StepJob } from './jobs.js';
-import { measureMatmul, measureSteps, OURS, type Progress, torchSides } from './measure.js';
+import { type StepJob, stepResult } from './jobs.js';
+import { measureMatmul, measureRounds, OURS, type Progress, torchSides } from './measure.js';
 import { agreementLine, type CaseFigures, caseFigures, flopLines, sameTable, speedTable } from './report.js';
 import {
   ANSWER_TOKENS,
@@ -101,7 +101,12 @@ async function main(folder: string): Promise<void> {
       threads,
       optimizer: OPTIMIZER,
     };
-    const results = measureSteps([OURS, ...torch], job, progress(`${model.name}, ${shape.name}`));
+    const results = measureRounds(
+      [OURS, ...torch],
+      job,
+      stepResult,
+      progress(`${model.name}, ${shape.name}`),
+    );
     measured.push((peak) => caseFigures(model, shape.name, batch, results, peak));
   }
   // Measured at both ends, so that a machine that slows down meanwhile shows in the spread.

@@ -6,22 +6,11 @@ logits at the labels only.
 """
 
 import json
-import re
-import resource
 import sys
 import time
 
 import torch
-
-
-def peak_mib():
-    """This process's largest resident memory."""
-    try:
-        with open("/proc/self/status", encoding="ascii") as status:
-            return round(int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1)) / 1024)
-    except OSError:
-        kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return round(kib / 1024 / (1024 if sys.platform == "darwin" else 1))
+from torch_common import parameter_groups, peak_mib
 
 
 def measure_matmul(size, repeats):
@@ -39,12 +28,7 @@ def measure_matmul(size, repeats):
 
 
 def make_optimizer(model, settings):
-    """Vectors are not decayed, as in our parameter groups."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": settings["weightDecay"]},
-        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
-    ]
+    groups = parameter_groups(model, settings["weightDecay"])
     return torch.optim.AdamW(
         groups, lr=settings["lr"], betas=tuple(settings["betas"]), eps=settings["eps"], fused=True
     )

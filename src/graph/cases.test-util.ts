@@ -22,6 +22,14 @@ const UNARY: readonly Case[] = [
   rough('sign of whole numbers', { x: i64([3], [-7, 0, 5]) }, ({ x }) => op.sign(x)),
   // What is stopped has no gradient, though the value has a slope: the derivative is tested on its own.
   rough('stopGradient', { x: floats([2, 3]) }, ({ x }) => op.stopGradient(x)),
+  caseOf('after', { x: floats([2, 3]), y: floats([4]), z: floats([]) }, ({ x, y, z }) => [
+    op.after(op.sin(x), [op.exp(y), z]),
+    op.mul(y, z),
+  ]),
+  rough('after of whole numbers', { x: i64([3], [-7, 0, 5]), y: floats([2]) }, ({ x, y }) =>
+    op.after(x, [op.exp(y)]),
+  ),
+  rough('after of a scalar', { x: floats([]), y: floats([2]) }, ({ x, y }) => op.after(x, [op.exp(y)])),
 ];
 
 const BINARY: readonly Case[] = [

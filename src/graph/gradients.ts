@@ -93,6 +93,7 @@ export const GRADIENT_RULES: Readonly<Record<string, Rule>> = {
     ];
   },
   cast: (gradient, node) => [op.cast(gradient, node.inputs[0].dtype)],
+  after: (gradient, node) => node.inputs.map((_, i) => (i === 0 ? gradient : null)),
   reduceSum: (gradient, node) => [op.expand(restore(gradient, node), node.inputs[0].shape)],
   reduceMean: (gradient, node) => {
     const [x] = node.inputs;

@@ -193,6 +193,7 @@ export const KERNELS: Readonly<Record<Exclude<PrimitiveName, 'input' | 'paramete
   ),
   reduceMax: reduction(-Infinity, Math.max),
   stopGradient: copy,
+  after: copy,
   cast: copy,
   reshape: copy,
   expand: ([x], shape) => [broadcast(x, shape)],

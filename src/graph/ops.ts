@@ -59,6 +59,11 @@ export const cos = unary('cos');
 export const not = unary('not');
 export const stopGradient = unary('stopGradient');
 
+/** x, which whatever reads it gets only once `others` have been computed. */
+export function after(x: Tensor, others: readonly Tensor[]): Tensor {
+  return others.length === 0 ? x : make('after', [x, ...others]);
+}
+
 /** A plain number may stand for a scalar of the other operand's dtype. */
 export const add = binary('add');
 export const sub = binary('sub');

@@ -94,6 +94,9 @@ export const PRIMITIVES = {
   /** The same value, through which no gradient flows. */
   stopGradient: { infer: same },
 
+  /** The first operand's value, computed no earlier than all the others. */
+  after: { infer: same },
+
   cast: {
     infer: ([x], attributes) => {
       const dtype = attributes.dtype as DType;

@@ -89,6 +89,18 @@ function scatterAdd(node: Node, emitter: Emitter): void {
   emitter.define(node, 'Reshape', [sum, emitter.shape(shape)]);
 }
 
+/**
+ * Reshape gives its operand's own memory, and 0 in its target means "as in the operand": a target of zeros made from the
+ * others' sizes changes no bit, copies nothing, and cannot be computed before them. ONNX Runtime folds no Size.
+ */
+function after(node: Node, emitter: Emitter): void {
+  const [x, ...others] = node.inputs;
+  const sizes = others.map((other) => emitter.emit('Size', [emitter.nameOf(other)]));
+  const any = sizes.length === 1 ? sizes[0] : emitter.emit('Max', sizes);
+  const asInOperand = emitter.ints(x.shape.map(() => 0));
+  emitter.define(node, 'Reshape', [emitter.nameOf(x), emitter.emit('Mul', [any, asInOperand])]);
+}
+
 export const LOWERINGS: Readonly<Record<PrimitiveName, Lowering>> = {
   input: bound,
   parameter: bound,
@@ -143,6 +155,7 @@ export const LOWERINGS: Readonly<Record<PrimitiveName, Lowering>> = {
   stopGradient(node, emitter) {
     emitter.bind(node.outputs[0], emitter.nameOf(node.inputs[0]));
   },
+  after,
   cast(node, emitter) {
     emitter.define(node, 'Cast', emitter.namesOf(node.inputs), castTo(node.outputs[0].dtype));
   },

@@ -4,7 +4,7 @@ import type { Processor } from '../models/qwen2_5_vl/processor.js';
 import type { LoraSettings } from '../nn/lora.js';
 import { Random } from '../util/random.js';
 import { answerTokens, collateExamples, type MicroBatch, microBatches } from './batches.js';
-import type { SftConfig } from './config.js';
+import { layersBetweenStates, type SftConfig } from './config.js';
 import { encodeSample, type SampleSource, type TrainingExample } from './examples.js';
 import { FrozenVision } from './image-features.js';
 import type { Feeds, Objective } from './objective.js';
@@ -51,13 +51,14 @@ export class AnswersObjective implements Objective<MicroBatch> {
   }
 
   graph({ images, padded }: MicroBatch): SftGraph {
-    const { model, trainable, lora } = this.parts;
+    const { model, trainable, lora, config } = this.parts;
     return sftGraph(model, {
       images: this.path(images.length),
       padding: 'right',
       paddedSlots: padded,
       trainable,
       lora,
+      keptEvery: layersBetweenStates(config.gradient_checkpointing),
     });
   }
 

@@ -1,10 +1,10 @@
 /** @module The tower alone, learning to see in words: each merged token of a picture is to be the word for what lies there. */
 import { tokenLogProbs } from '../graph/composites.js';
-import { gradients } from '../graph/gradients.js';
 import type { Tensor } from '../graph/node.js';
 import * as op from '../graph/ops.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import { Parameters } from '../nn/parameters.js';
+import { differentiated } from './differentiated.js';
 import { type SftGraph, towerFeatures } from './sft-graph.js';
 
 /** By so many logits a feature that equals a word's embedding leads over one that is orthogonal to it. */
@@ -18,6 +18,8 @@ export interface CellsGraphOptions {
   /** Whether the tower has padded slots, which then need a mask. */
   readonly paddedSlots: boolean;
   readonly trainable: (name: string) => boolean;
+  /** As in `SftGraphOptions`. */
+  readonly keptEvery?: number;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface CellsGraphOptions {
  */
 export function cellsGraph(
   config: Qwen2_5_VLConfig,
-  { words: wordCount, paddedSlots, trainable: isTrainable }: CellsGraphOptions,
+  { words: wordCount, paddedSlots, trainable: isTrainable, keptEvery }: CellsGraphOptions,
 ): SftGraph {
   const weights = new Parameters();
   const words = op.input('words', 'i64', [wordCount]);
@@ -39,7 +41,7 @@ export function cellsGraph(
     op.gather(weights.get('model.embed_tokens.weight', [vocabSize, hiddenSize]), words),
   );
   const squaredLength = op.reduceMean(op.reduceSum(op.mul(embeddings, embeddings), [1], false), [0], false);
-  const features = towerFeatures(weights, config, paddedSlots);
+  const { features, states } = towerFeatures(weights, config, paddedSlots);
   const scale = op.div(op.scalar(LEAD), squaredLength);
   const logits = op.mul(op.matmul(features, op.matrixTranspose(embeddings)), scale);
   const logProbs = tokenLogProbs(logits, labels);
@@ -50,17 +52,11 @@ export function cellsGraph(
 
   const parameters = weights.all();
   const trainable = [...parameters.keys()].filter(isTrainable);
-  const derived = gradients(
-    loss,
-    trainable.map((name) => parameters.get(name) as Tensor),
-  );
-  return {
-    outputs: {
-      loss,
-      log_probs: logProbs,
-      ...Object.fromEntries(trainable.map((name, i) => [`grad.${name}`, derived[i]])),
-    },
-    parameters,
-    trainable,
-  };
+  const outputs = differentiated({
+    forward: { loss, log_probs: logProbs },
+    trainable: new Map(trainable.map((name) => [name, parameters.get(name) as Tensor])),
+    stacks: [states],
+    keptEvery,
+  });
+  return { outputs, parameters, trainable };
 }

@@ -4,6 +4,7 @@ import type { ProcessedImage } from '../models/qwen2_5_vl/image-processing.js';
 import { UserError } from '../util/errors.js';
 import type { ObjectiveParts } from './answers-objective.js';
 import { cellsGraph } from './cells-graph.js';
+import { layersBetweenStates } from './config.js';
 import type { Mark } from './examples.js';
 import type { Feeds, Objective, ObjectiveBatch } from './objective.js';
 import type { SftGraph } from './sft-graph.js';
@@ -73,8 +74,13 @@ export class CellsObjective implements Objective<CellsBatch> {
   }
 
   graph({ padded }: CellsBatch): SftGraph {
-    const { model, trainable } = this.parts;
-    return cellsGraph(model, { words: this.words.length, paddedSlots: padded, trainable });
+    const { model, trainable, config } = this.parts;
+    return cellsGraph(model, {
+      words: this.words.length,
+      paddedSlots: padded,
+      trainable,
+      keptEvery: layersBetweenStates(config.gradient_checkpointing),
+    });
   }
 
   dispose(): Promise<void> {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { scratchFolder } from '../checkpoint/files.test-util.js';
 import { UserError } from '../util/errors.js';
-import { loadSftConfig, parseSftConfig, runIdentity } from './config.js';
+import { layersBetweenStates, loadSftConfig, parseSftConfig, runIdentity } from './config.js';
 
 /** The tiny model's first stage as its checkpoints know it: a change to this hash would end every run under way. */
 const FIRST_STAGE = `
@@ -69,6 +69,8 @@ describe('parseSftConfig', () => {
     [{ data: { source: 'jsonl', file: 'f', shuffle: true } }, "there is no setting 'data.shuffle'"],
     [{ data: { source: 'parquet' } }, "data.source: 'source' must be iconworld or jsonl"],
     [{ optimizer: { lr: -1 } }, 'optimizer.lr: Too small: expected number to be >0'],
+    [{ gradient_checkpointing: 0 }, 'gradient_checkpointing: Too small: expected number to be >0'],
+    [{ gradient_checkpointing: 'all' }, 'gradient_checkpointing: must be true, false or a number of layers'],
     [{ vision: 'half' }, 'vision: Invalid option: expected one of "frozen"|"trained"'],
     [{ steps: '10' }, 'steps: Invalid input: expected number, received string'],
     [{ micro_batch_size: 3 }, 'batch_size must be a multiple of micro_batch_size'],
@@ -112,12 +114,29 @@ describe('runIdentity', () => {
   it('changes with what decides the numbers and with nothing else', () => {
     const identity = (settings: object): string => runIdentity(parseSftConfig({ ...least, ...settings }));
     const plain = identity({});
-    for (const same of [{ output: 'p' }, { checkpoint: { keep: 9 } }, { image_cache_mb: 1 }, { seed: 0 }]) {
+    for (const same of [
+      { output: 'p' },
+      { checkpoint: { keep: 9 } },
+      { image_cache_mb: 1 },
+      { gradient_checkpointing: 2 },
+      { seed: 0 },
+    ]) {
       expect(identity(same)).toBe(plain);
     }
     for (const other of [{ seed: 1 }, { steps: 2 }, { trainable: ['*'] }, { threads: 2 }, { model: 'n' }]) {
       expect(identity(other)).not.toBe(plain);
     }
+  });
+});
+
+describe('layersBetweenStates', () => {
+  it.each([
+    [undefined, undefined],
+    [false, undefined],
+    [true, 1],
+    [3, 3],
+  ])('makes of %s %s', (setting, layers) => {
+    expect(layersBetweenStates(setting)).toBe(layers);
   });
 });
 

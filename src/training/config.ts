@@ -65,6 +65,18 @@ export function checkLora(
     throw new UserError(`${name}: lora.target_modules says what is trained: leave trainable out.`);
 }
 
+/** Whether, or every how many layers, a hidden state is kept and the values between are computed again. */
+export const gradientCheckpointing = z.union([z.boolean(), count], {
+  error: 'must be true, false or a number of layers',
+});
+
+/** Layers between two hidden states that are kept; undefined where all values are. */
+export function layersBetweenStates(
+  setting: z.infer<typeof gradientCheckpointing> | undefined,
+): number | undefined {
+  return typeof setting === 'boolean' ? (setting ? 1 : undefined) : setting;
+}
+
 const iconworldData = z.strictObject({
   source: z.literal('iconworld'),
   /** Weights of the kinds of samples in the mixture. */
@@ -109,6 +121,7 @@ const sftConfig = z.strictObject({
   lora: lora.optional(),
   /** Megabytes of image features kept in memory where the tower is frozen. */
   image_cache_mb: z.number().min(0).optional(),
+  gradient_checkpointing: gradientCheckpointing.optional(),
 });
 
 export type SftConfig = z.infer<typeof sftConfig>;
@@ -150,7 +163,14 @@ export function checkCurriculum(curriculum: readonly (readonly [number, number])
  * parsed object where a file does not name them.
  */
 export function runIdentity(config: SftConfig): string {
-  const { output: _, checkpoint: __, image_cache_mb: ___, ...identity } = config;
+  const {
+    output: _,
+    checkpoint: __,
+    image_cache_mb: ___,
+    // Changes no bit.
+    gradient_checkpointing: ____,
+    ...identity
+  } = config;
   return sha256(JSON.stringify(identity));
 }
 

@@ -1,6 +1,5 @@
 /** @module The SFT step as one graph: loss of a batch and its gradients. */
 import { tokenLogProbs } from '../graph/composites.js';
-import { gradients } from '../graph/gradients.js';
 import type { Tensor } from '../graph/node.js';
 import * as op from '../graph/ops.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
@@ -8,6 +7,7 @@ import { attendWithin, embedInputs, languageHead, textModel } from '../models/qw
 import { mergePatches, visionBlocks, visionInputs } from '../models/qwen2_5_vl/vision.js';
 import { LoraGraph, type LoraSettings } from '../nn/lora.js';
 import { Parameters } from '../nn/parameters.js';
+import { differentiated } from './differentiated.js';
 
 /** Where the image features of a batch come from. */
 export type ImagePath = 'none' | 'features' | 'tower';
@@ -22,6 +22,8 @@ export interface SftGraphOptions {
   readonly trainable: (name: string) => boolean;
   /** An adapter that is trained. */
   readonly lora?: LoraSettings;
+  /** Gradient checkpointing: blocks between two hidden states that are kept. All values are where it is left out. */
+  readonly keptEvery?: number;
 }
 
 export interface SftGraph {
@@ -47,7 +49,8 @@ export function sftGraph(config: Qwen2_5_VLConfig, options: SftGraphOptions): Sf
   const labels = op.input('labels', 'i64', ['labels']);
   const labelWeights = op.input('label_weights', 'f32', ['labels']);
 
-  const embeddings = embedInputs(weights, config, inputIds, imageInputs(weights, config, options));
+  const images = imageInputs(weights, config, options);
+  const embeddings = embedInputs(weights, config, inputIds, images);
   const states = textModel(weights, config, embeddings, positionIds, attendWithin(mask));
   const hidden = op.reshape(states[states.length - 1], [op.rowsOf(embeddings), config.text.hiddenSize]);
   // Only positions that predict a label need logits: the vocabulary is the widest product of a small model.
@@ -57,43 +60,48 @@ export function sftGraph(config: Qwen2_5_VLConfig, options: SftGraphOptions): Sf
 
   const parameters = weights.all();
   const trainable = [...parameters.keys()].filter(options.trainable);
-  const derived = gradients(
-    loss,
-    trainable.map((name) => weights.all().get(name) as Tensor),
-  );
-  return {
-    outputs: {
-      loss,
-      log_probs: logProbs,
-      ...Object.fromEntries(trainable.map((name, i) => [`grad.${name}`, derived[i]])),
-    },
-    parameters,
-    trainable,
-  };
+  const outputs = differentiated({
+    forward: { loss, log_probs: logProbs },
+    trainable: new Map(trainable.map((name) => [name, parameters.get(name) as Tensor])),
+    stacks: [images?.states ?? [], states],
+    keptEvery: options.keptEvery,
+  });
+  return { outputs, parameters, trainable };
+}
+
+/** The features of a batch's images, which token takes which, and the tower's hidden states where it is in the graph. */
+interface ImageInputs {
+  readonly features: Tensor;
+  readonly featureIndex: Tensor;
+  readonly states: readonly Tensor[];
 }
 
 export function imageInputs(
   weights: Parameters,
   config: Qwen2_5_VLConfig,
   { images, paddedSlots }: Pick<SftGraphOptions, 'images' | 'paddedSlots'>,
-): { features: Tensor; featureIndex: Tensor } | undefined {
+): ImageInputs | undefined {
   if (images === 'none') return undefined;
   const featureIndex = op.input('feature_index', 'i64', ['batch', 'seq']);
-  const features =
-    images === 'features'
-      ? op.input('features', 'f32', ['features', config.vision.outHiddenSize])
-      : towerFeatures(weights, config, paddedSlots);
-  return { features, featureIndex };
+  if (images === 'features') {
+    const features = op.input('features', 'f32', ['features', config.vision.outHiddenSize]);
+    return { features, featureIndex, states: [] };
+  }
+  return { featureIndex, ...towerFeatures(weights, config, paddedSlots) };
+}
+
+/** The tower on its inputs `patches`, `patch_positions`, `patch_present`, `token_slots`: features [features, D], hidden states. */
+export function towerFeatures(
+  weights: Parameters,
+  config: Qwen2_5_VLConfig,
+  paddedSlots: boolean,
+): Pick<ImageInputs, 'features' | 'states'> {
+  const { inputs, tokenSlots } = visionInputs(config, paddedSlots);
+  const states = visionBlocks(weights, config, inputs);
+  return { features: mergePatches(weights, config, states[states.length - 1], tokenSlots), states };
 }
 
 /** Input dropout_rows [batch, seq] f32 where an adapter has dropout. */
 function dropoutRows({ dropout }: LoraSettings): Tensor | undefined {
   return dropout > 0 ? op.input('dropout_rows', 'f32', ['batch', 'seq']) : undefined;
-}
-
-/** The tower's features [features, D] of the inputs `patches`, `patch_positions`, `patch_present` and `token_slots`. */
-export function towerFeatures(weights: Parameters, config: Qwen2_5_VLConfig, paddedSlots: boolean): Tensor {
-  const { inputs, tokenSlots } = visionInputs(config, paddedSlots);
-  const states = visionBlocks(weights, config, inputs);
-  return mergePatches(weights, config, states[states.length - 1], tokenSlots);
 }

@@ -6,6 +6,7 @@ import {
   checkCurriculum,
   checkLora,
   count,
+  gradientCheckpointing,
   lora,
   optimizer,
   parseSettings,
@@ -105,6 +106,7 @@ const grpoConfig = z.strictObject({
   profile: z.string().min(1).optional(),
   threads: count.optional(),
   image_cache_mb: z.number().min(0).optional(),
+  gradient_checkpointing: gradientCheckpointing.optional(),
 });
 
 export type GrpoConfig = z.infer<typeof grpoConfig>;
@@ -194,6 +196,7 @@ export function grpoIdentity(config: GrpoConfig): string {
     checkpoint: __,
     image_cache_mb: ___,
     keep_completions_every: ____,
+    gradient_checkpointing: _____,
     ...identity
   } = config;
   return sha256(JSON.stringify(identity));

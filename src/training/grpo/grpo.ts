@@ -199,8 +199,8 @@ class GrpoRun {
     const heldOut = await this.evaluate();
     const times = {
       rollout: sampled - before,
-      scoring: checked - sampled,
-      update: updated - checked,
+      scoring: checked - sampled + outcome.sums.scoringSeconds,
+      update: updated - checked - outcome.sums.scoringSeconds,
       total: this.state.seconds,
     };
     const metrics = measure(step, gathered, outcome, times, { beta: config.beta, heldOut });

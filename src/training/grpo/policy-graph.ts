@@ -1,12 +1,12 @@
 /** @module The GRPO update as one graph over packed rows: log-probabilities, loss and gradients. */
 import { logSoftmax, tokenLogProbs } from '../../graph/composites.js';
-import { gradients } from '../../graph/gradients.js';
 import type { Tensor } from '../../graph/node.js';
 import * as op from '../../graph/ops.js';
 import type { Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
 import { attendWithin, embedInputs, languageHead, textModel } from '../../models/qwen2_5_vl/text.js';
 import { LoraGraph, type LoraSettings } from '../../nn/lora.js';
 import { Parameters } from '../../nn/parameters.js';
+import { differentiated } from '../differentiated.js';
 import { imageInputs, type ImagePath, type SftGraph } from '../sft-graph.js';
 import { grpoLoss, type LossSettings } from './loss.js';
 
@@ -16,6 +16,8 @@ export interface PolicyGraphOptions {
   /** Logits are divided by it before the softmax, as the sampler divides them. */
   readonly temperature: number;
   readonly lora?: LoraSettings;
+  /** Gradient checkpointing: blocks between two hidden states that are kept. All values are where it is left out. */
+  readonly keptEvery?: number;
   /** What is trained and how; null scores only. */
   readonly update: PolicyUpdate | null;
 }
@@ -40,7 +42,8 @@ export function policyGraph(config: Qwen2_5_VLConfig, options: PolicyGraphOption
   const inputIds = op.input('input_ids', 'i64', ['batch', 'seq']);
   const positionIds = op.input('position_ids', 'i64', [3, 'batch', 'seq']);
   const mask = op.input('mask', 'f32', ['batch', 1, 'seq', 'seq']);
-  const embeddings = embedInputs(weights, config, inputIds, imageInputs(weights, config, options));
+  const images = imageInputs(weights, config, options);
+  const embeddings = embedInputs(weights, config, inputIds, images);
   const states = textModel(weights, config, embeddings, positionIds, attendWithin(mask));
   const hidden = op.reshape(states[states.length - 1], [op.rowsOf(embeddings), config.text.hiddenSize]);
   const wanted = op.gather(hidden, op.input('label_rows', 'i64', ['tokens']));
@@ -66,20 +69,13 @@ export function policyGraph(config: Qwen2_5_VLConfig, options: PolicyGraphOption
     settings,
   );
   const trainable = [...parameters.keys()].filter(isTrained);
-  const derived = gradients(
-    loss,
-    trainable.map((name) => parameters.get(name) as Tensor),
-  );
-  return {
-    outputs: {
-      ...outputs,
-      loss,
-      ...(kl === null ? {} : { kl }),
-      ...Object.fromEntries(trainable.map((name, i) => [`grad.${name}`, derived[i]])),
-    },
-    parameters,
-    trainable,
-  };
+  const update = differentiated({
+    forward: { ...outputs, loss, ...(kl === null ? {} : { kl }) },
+    trainable: new Map(trainable.map((name) => [name, parameters.get(name) as Tensor])),
+    stacks: [images?.states ?? [], states],
+    keptEvery: options.keptEvery,
+  });
+  return { outputs: update, parameters, trainable };
 }
 
 /** −Σ p log p over the vocabulary: logits [tokens, V] → [tokens], without a gradient. */

@@ -5,6 +5,7 @@ import type { OptimizedParameter } from '../../optim/adamw.js';
 import type { HostTensor } from '../../runtime/session.js';
 import type { LoraSettings } from '../../nn/lora.js';
 import { assert } from '../../util/errors.js';
+import { layersBetweenStates } from '../config.js';
 import type { ImagePath } from '../sft-graph.js';
 import { StepSession } from '../step-session.js';
 import type { ModelWeights } from '../weights.js';
@@ -36,6 +37,8 @@ export interface UpdateSums {
   clippedHigh: number;
   /** The largest |log p of the update − log p of the sampler|. */
   mismatch: number;
+  /** Seconds of the reference's log-probabilities. */
+  scoringSeconds: number;
 }
 
 export const noSums = (): UpdateSums => ({
@@ -46,6 +49,7 @@ export const noSums = (): UpdateSums => ({
   clippedLow: 0,
   clippedHigh: 0,
   mismatch: 0,
+  scoringSeconds: 0,
 });
 
 export class Updater {
@@ -78,8 +82,10 @@ export class Updater {
       ...(config.importance_sampling_level === 'sequence' ? segmentFeeds(lengths) : {}),
     };
     if (config.beta !== 0) {
+      const started = process.uptime();
       const { logProbs } = await (await this.session(packed, 'reference')).accumulate(feeds, optimized);
       feeds.ref_log_probs = { dtype: 'f32', shape: [logProbs.length], data: logProbs };
+      sums.scoringSeconds += process.uptime() - started;
     }
     const { loss, logProbs, results } = await (await this.session(packed, 'update')).accumulate(
       feeds,
@@ -140,6 +146,7 @@ export class Updater {
       paddedSlots: padded,
       temperature: config.temperature,
       lora: purpose === 'reference' ? undefined : this.parts.lora,
+      keptEvery: layersBetweenStates(config.gradient_checkpointing),
       update:
         purpose === 'update'
           ? { loss: config, isOffPolicy: this.isOffPolicy, trainable: (name) => optimized.has(name) }

@@ -1,0 +1,154 @@
+"""One measuring process of TRL's side: `trl_step.py JOB.json eager|sdpa` prints its result as a JSON line.
+
+TRL's own GRPOTrainer makes the steps, on the CPU in f32: it samples with transformers' generate, scores under the
+reference and updates. What it sampled is then replaced by the job's completions, so that both sides learn from the same
+tokens. Where it has a faster way that changes no result it is taken: no gradient checkpointing, the fused AdamW.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+import warnings
+
+# GRPOTrainer and the Hub are silent; nothing is looked up there.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+
+import torch
+from torch_common import parameter_groups, peak_mib
+
+
+def make_trainer(job, attention, folder):
+    from datasets import Dataset
+    from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration, TrainerCallback
+    from trl import GRPOConfig, GRPOTrainer
+
+    completions = job["completions"]
+    total = job["warmup"] + job["steps"]
+    optimizer = job["optimizer"]
+
+    class MeasuredTrainer(GRPOTrainer):
+        """The trainer with clocks around its phases."""
+
+        def __init__(self, *args, **kwargs):
+            self.phases = {"rollout": 0.0, "scoring": 0.0}
+            self.sampled = 0
+            super().__init__(*args, **kwargs)
+
+        def _tokenize_prompts(self, prompts):
+            return [list(job["promptIds"]) for _ in prompts], None, {}
+
+        def _generate_single_turn(self, *args, **kwargs):
+            started = time.perf_counter()
+            sampled, logprobs = super()._generate_single_turn(*args, **kwargs)
+            self.phases["rollout"] += time.perf_counter() - started
+            self.sampled = sum(len(ids) for ids in sampled)
+            return [list(ids) for ids in completions], logprobs
+
+        def _get_per_token_logps_and_entropies(self, *args, **kwargs):
+            started = time.perf_counter()
+            result = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+            if not torch.is_grad_enabled():
+                self.phases["scoring"] += time.perf_counter() - started
+            return result
+
+        def create_optimizer(self, *args, **kwargs):
+            self.optimizer = torch.optim.AdamW(
+                parameter_groups(self.model, optimizer["weightDecay"]),
+                lr=optimizer["lr"],
+                betas=tuple(optimizer["betas"]),
+                eps=optimizer["eps"],
+                fused=True,
+            )
+            return self.optimizer
+
+    class Clock(TrainerCallback):
+        """Notes each step's time by phase, and what the trainer logs of it."""
+
+        def __init__(self):
+            self.steps = []
+            self.logs = []
+
+        def on_step_begin(self, args, state, control, **kwargs):
+            self.started = time.perf_counter()
+            trainer.phases.update(rollout=0.0, scoring=0.0)
+
+        def on_step_end(self, args, state, control, **kwargs):
+            seconds = time.perf_counter() - self.started
+            rollout, scoring = trainer.phases["rollout"], trainer.phases["scoring"]
+            phases = {"rollout": rollout, "scoring": scoring, "update": seconds - rollout - scoring}
+            self.steps.append(({name: 1000 * value for name, value in phases.items()}, trainer.sampled))
+
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            if "loss" in logs:
+                self.logs.append(logs)
+
+    model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        job["model"], dtype=torch.float32, attn_implementation=attention
+    )
+    for parameter in model.model.visual.parameters():
+        parameter.requires_grad_(False)
+    config = GRPOConfig(
+        output_dir=folder,
+        use_cpu=True,
+        bf16=False,
+        max_steps=total,
+        per_device_train_batch_size=len(completions),
+        num_generations=len(completions),
+        gradient_accumulation_steps=1,
+        max_completion_length=len(completions[0]),
+        temperature=1.0,
+        top_p=1.0,
+        top_k=0,
+        generation_kwargs={"min_new_tokens": len(completions[0])},
+        loss_type="grpo",
+        beta=job["beta"],
+        epsilon=0.2,
+        scale_rewards="group",
+        learning_rate=optimizer["lr"],
+        lr_scheduler_type="constant",
+        max_grad_norm=optimizer["maxGradNorm"],
+        gradient_checkpointing=False,
+        model_init_kwargs=None,
+        logging_steps=1,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+    )
+    clock = Clock()
+    trainer = MeasuredTrainer(
+        model=model,
+        processing_class=AutoTokenizer.from_pretrained(job["model"]),
+        args=config,
+        reward_funcs=lambda completions, **_: list(job["rewards"]),
+        train_dataset=Dataset.from_list([{"prompt": job["prompt"]}] * total),
+        callbacks=[clock],
+    )
+    return trainer, clock
+
+
+def main():
+    with open(sys.argv[1], encoding="utf8") as file:
+        job = json.load(file)
+    torch.set_num_threads(job["threads"])
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        trainer, clock = make_trainer(job, sys.argv[2], folder)
+        trainer.train()
+    measured = clock.steps[job["warmup"] :]
+    result = {
+        "losses": [float(log["loss"]) for log in clock.logs],
+        "gradNorms": [float(log["grad_norm"]) for log in clock.logs],
+        "entropies": [float(log["entropy"]) for log in clock.logs],
+        "sampled": [sampled for _, sampled in measured],
+        "measured": [phases for phases, _ in measured],
+        "peakMib": peak_mib(),
+    }
+    print(json.dumps(result))
+
+
+main()
