@@ -10,11 +10,10 @@ describe('marksOf', () => {
     for (let i = 0; i < 200; i++) {
       const scene = sampleScene(random);
       const marks = marksOf(scene);
-      const things = marks.slice(scene.setting === null ? 0 : 1);
-      if (scene.setting !== null) {
-        signs++;
-        expect(marks[0].word).toBe(scene.setting);
-      }
+      const settings = scene.setting === null ? [] : [scene.setting];
+      signs += settings.length;
+      expect(marks.slice(0, settings.length).map(({ word }) => word)).toEqual(settings);
+      const things = marks.slice(settings.length);
       expect(things.map(({ x }) => x * scene.width)).toEqual(
         scene.things.map(({ x }) => expect.closeTo(x, 9)),
       );

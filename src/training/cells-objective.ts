@@ -91,7 +91,7 @@ export class CellsObjective implements Objective<CellsBatch> {
   private labels({ image, marks }: MarkedImage): number[] {
     const merge = this.parts.model.vision.spatialMergeSize;
     const [, rows, columns] = image.grid.map((side) => side / merge);
-    const labels = new Array<number>(rows * columns).fill(0);
+    const labels = Array.from({ length: rows * columns }, () => 0);
     for (const { x, y, word } of marks) {
       const id = this.idOf.get(word);
       const place = id === undefined ? undefined : this.placeOf.get(id);

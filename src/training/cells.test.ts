@@ -61,10 +61,9 @@ describe('the objective cells', { timeout: 120_000 }, () => {
     const [before, after] = [model, checkpoint].map((folder) =>
       SafetensorsFile.open(join(folder, 'model.safetensors')),
     );
-    for (const name of before.tensors.keys()) {
-      if (name.startsWith('visual.')) continue;
-      expect(after.readFloat32(name), name).toEqual(before.readFloat32(name));
-    }
+    const words = [...before.tensors.keys()].filter((name) => !name.startsWith('visual.'));
+    expect(words.length).toBeGreaterThan(10);
+    for (const name of words) expect(after.readFloat32(name)).toEqual(before.readFloat32(name));
     before.close();
     after.close();
   });
@@ -88,14 +87,16 @@ describe('the objective cells', { timeout: 120_000 }, () => {
   });
 
   it('refuses data without marks, words outside the vocabulary and a tower that is frozen', async () => {
-    const refuse = (output: string, source: SampleSource, settings?: Record<string, unknown>) =>
-      expect(trainSft(config(output, settings), source, { quiet: true })).rejects;
-    await refuse('no-words', tinySource()).toThrow(/objective cells needs data with marks/);
-    await refuse('no-marks', { ...tinySource(), vocabulary: WORDS }).toThrow(
+    const refused = (output: string, source: SampleSource, settings?: Record<string, unknown>) =>
+      trainSft(config(output, settings), source, { quiet: true });
+    await expect(refused('no-words', tinySource())).rejects.toThrow(/objective cells needs data with marks/);
+    await expect(refused('no-marks', { ...tinySource(), vocabulary: WORDS })).rejects.toThrow(
       /needs pictures with marks, and a \w+ sample has none/,
     );
-    await refuse('strange', { ...marked, vocabulary: ['red'] }).toThrow(/'blue' is not in the vocabulary/);
-    await refuse('frozen', marked, { vision: 'frozen', trainable: ['model.*'] }).toThrow(
+    await expect(refused('strange', { ...marked, vocabulary: ['red'] })).rejects.toThrow(
+      /'blue' is not in the vocabulary/,
+    );
+    await expect(refused('frozen', marked, { vision: 'frozen', trainable: ['model.*'] })).rejects.toThrow(
       /trains the tower: set vision: trained/,
     );
   });
