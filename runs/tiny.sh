@@ -18,7 +18,8 @@ stage() { # NAME: runs/tiny/NAME.yaml, then a plain folder of its last checkpoin
 stage 1-read
 stage 2-see
 stage 3-list
-stage 4-judge
+stage 4-see
+stage 5-judge
 
-npx tsx scripts/tiny-export.ts --run "$out/4-judge" --output models/safeguard-vl-tiny --dtype F16
+npx tsx scripts/tiny-export.ts --run "$out/5-judge" --output models/safeguard-vl-tiny --dtype F16
 npm run tiny:eval -- --seed 1 --limit 2000
