@@ -47,7 +47,7 @@ export function registerInspect(train: Command): void {
 
 type Paint = Pick<Terminal, 'paint'>;
 
-export function inspectionText(inspection: Inspection, { paint }: Paint): string {
+function inspectionText(inspection: Inspection, { paint }: Paint): string {
   const { method, folder, warnings } = inspection;
   return [
     `${paint('bold', method.toUpperCase())}  ${paint('bold', printable(folder))}`,
@@ -112,7 +112,7 @@ function measureLines(measures: readonly Summary[], { paint }: Paint): string[] 
   ];
 }
 
-export function completionsText(groups: readonly CompletionGroup[], { paint }: Paint): string {
+function completionsText(groups: readonly CompletionGroup[], { paint }: Paint): string {
   return groups
     .map(({ step, promptIndex, completions }) => {
       const [{ label, prompt, images }] = completions;

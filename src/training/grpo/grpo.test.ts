@@ -208,58 +208,63 @@ describe('trainGrpo', { timeout: 300_000 }, () => {
   });
 
   it.each([
-    { select: 'macro_f1', lr: 1e-9 },
-    { select: 'reward', lr: 0.03 },
-  ])('stops at the same step with and without interruptions, chosen by $select', async ({ select, lr }) => {
-    const settings = {
-      steps: 80,
-      num_generations: 8,
-      optimizer: { lr },
-      evaluation: { every_steps: 2, prompts: 4, patience: 3, select },
-      checkpoint: { every_steps: 3, keep: 2 },
-    };
-    const output = join(scratch, `early-${select}`);
-    const whole = await trainGrpo(configOf(output, settings), source, hooks);
-    expect(whole.ended).toBe('no longer better');
-    expect(whole.step).toBeLessThan(80);
+    { select: 'macro_f1', lr: 1e-9, improves: false },
+    { select: 'reward', lr: 0.03, improves: true },
+  ] as const)(
+    'stops at the same step after interruptions, chosen by $select',
+    async ({ select, lr, improves }) => {
+      const settings = {
+        steps: 80,
+        num_generations: 8,
+        optimizer: { lr },
+        evaluation: { every_steps: 2, prompts: 4, patience: 3, select },
+        checkpoint: { every_steps: 3, keep: 2 },
+      };
+      const output = join(scratch, `early-${select}`);
+      const whole = await trainGrpo(configOf(output, settings), source, hooks);
+      expect(whole.ended).toBe('no longer better');
+      expect(whole.step).toBeLessThan(80);
 
-    const pieces = join(scratch, `early-${select}-pieces`);
-    const config = configOf(pieces, settings);
-    // Stopped within the patience, and on the very step that uses it up.
-    for (const step of [1, whole.step - 2, whole.step]) {
-      expect(await trainGrpo(config, source, stopAfter(step))).toMatchObject({ step, ended: 'interrupted' });
-    }
-    for (const again of [1, 2]) {
-      expect({ again, ...(await trainGrpo(config, source, hooks)) }).toMatchObject({
-        step: whole.step,
-        ended: 'no longer better',
-      });
-    }
-    expect(timeless(pieces)).toEqual(timeless(output));
-    for (const file of [`checkpoint-${whole.step}/model.safetensors`, 'best/model.safetensors']) {
-      expect(bytes(pieces, file).equals(bytes(output, file))).toBe(true);
-    }
+      const pieces = join(scratch, `early-${select}-pieces`);
+      const config = configOf(pieces, settings);
+      // Stopped within the patience, and on the very step that uses it up.
+      for (const step of [1, whole.step - 2, whole.step]) {
+        expect(await trainGrpo(config, source, stopAfter(step))).toMatchObject({
+          step,
+          ended: 'interrupted',
+        });
+      }
+      for (const again of [1, 2]) {
+        expect({ again, ...(await trainGrpo(config, source, hooks)) }).toMatchObject({
+          step: whole.step,
+          ended: 'no longer better',
+        });
+      }
+      expect(timeless(pieces)).toEqual(timeless(output));
+      for (const file of [`checkpoint-${whole.step}/model.safetensors`, 'best/model.safetensors']) {
+        expect(bytes(pieces, file).equals(bytes(output, file))).toBe(true);
+      }
 
-    // The best model is the one whose held-out score is highest, the start included; the first of equals.
-    const answers = linesOf(output, 'held_out.jsonl').map((line) => completionRecord.parse(line));
-    expect(linesOf(pieces, 'held_out.jsonl')).toEqual(linesOf(output, 'held_out.jsonl'));
-    const measured = metricsOf(output).flatMap(({ step, held_out: held }) => (held ? [{ step, held }] : []));
-    expect([...new Set(answers.map(({ step }) => step))]).toEqual([0, ...measured.map(({ step }) => step)]);
-    const atStart = answers.filter(({ step }) => step === 0);
-    expect(atStart).toHaveLength(4);
-    const start = atStart.reduce((sum, { reward }) => sum + reward, 0) / 4;
-    const { best } = readState(join(output, `checkpoint-${whole.step}`)).grpo ?? { best: null };
-    if (select === 'reward') {
-      const rewards = [start, ...measured.map(({ held }) => held.reward)];
-      expect(best?.reward).toBeCloseTo(Math.max(...rewards), 12);
-      expect(best?.step).toBe(
-        [0, ...measured.map(({ step }) => step)][rewards.indexOf(Math.max(...rewards))],
+      // The best model is the one whose held-out score is highest, the start included; the first of equals.
+      const answers = linesOf(output, 'held_out.jsonl').map((line) => completionRecord.parse(line));
+      expect(linesOf(pieces, 'held_out.jsonl')).toEqual(linesOf(output, 'held_out.jsonl'));
+      const measured = metricsOf(output).flatMap(({ step, held_out: held }) =>
+        held ? [{ step, held }] : [],
       );
-      expect(best?.step).toBeGreaterThan(0);
-    } else {
-      expect(best?.step).toBe(0);
-    }
-  });
+      expect([...new Set(answers.map(({ step }) => step))]).toEqual([0, ...measured.map(({ step }) => step)]);
+      const atStart = answers.filter(({ step }) => step === 0);
+      expect(atStart).toHaveLength(4);
+      const grpo = readState(join(output, `checkpoint-${whole.step}`)).grpo ?? { best: null, start: null };
+      const startReward = atStart.reduce((sum, { reward }) => sum + reward, 0) / 4;
+      const scores = [{ macro_f1: grpo.start, reward: startReward }, ...measured.map(({ held }) => held)].map(
+        (held) => held[select] ?? Number.NaN,
+      );
+      const most = Math.max(...scores);
+      expect(grpo.best?.[select]).toBeCloseTo(most, 12);
+      expect(grpo.best?.step).toBe([0, ...measured.map(({ step }) => step)][scores.indexOf(most)]);
+      expect(scores.indexOf(most) > 0).toBe(improves);
+    },
+  );
 
   it('says so where the disk is full, and keeps what was there', async () => {
     const output = join(scratch, 'full');

@@ -10,7 +10,7 @@ const MARKED_POINTS = 40;
 /** Rows of the table behind a chart. */
 const TABLE_ROWS = 16;
 /** Colours and dashes that the style sheet tells apart; more series share them. */
-export const COLOURS = 6;
+const COLOURS = 6;
 
 const colour = (index: number): string => `c${index % COLOURS}`;
 
@@ -128,7 +128,7 @@ export function binsOf(sets: Histogram['sets'], bins = BINS): Bin[] {
   const high = -least(all.map((value) => -value));
   const width = (high - low || 1) / bins;
   const counts = sets.map(({ values }) => {
-    const own = new Array<number>(bins).fill(0);
+    const own = Array.from({ length: bins }, () => 0);
     for (const value of values) own[Math.min(bins - 1, Math.floor((value - low) / width))]++;
     return own.map((count) => count / Math.max(1, values.length));
   });

@@ -45,7 +45,7 @@ export function reportPage(run: RunLog, gathered: Gathered | null, pictures: Pic
       id: 'changes',
       title: 'What changed',
       content:
-        gathered?.compared == null
+        gathered === null || gathered.compared === null
           ? null
           : html`${turnsTable(gathered.turns)}${changesSection(gathered.compared, pictures)}`,
     },
