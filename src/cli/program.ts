@@ -6,6 +6,7 @@ import { registerAsk } from './ask.js';
 import { registerData } from './data.js';
 import { registerJudge } from './judge.js';
 import { registerModels } from './models.js';
+import { registerRewards } from './rewards.js';
 import { registerTrain } from './train.js';
 import { printable } from './output.js';
 
@@ -18,6 +19,7 @@ const COMMANDS: readonly Register[] = [
   registerAsk,
   registerModels,
   registerTrain,
+  registerRewards,
   registerData,
 ];
 
