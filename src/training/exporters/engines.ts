@@ -15,7 +15,7 @@ import { verlFiles } from './verl-files.js';
 interface GrpoExporter {
   readonly title: string;
   readonly table: SettingTable<GrpoConfig>;
-  readonly files: (made: GrpoExport) => ExportedFiles;
+  readonly files: (made: GrpoExport) => ExportedFiles | Promise<ExportedFiles>;
   /** Whether it answers held-out prompts greedily, as is done here. */
   readonly holdsOut: boolean;
 }
@@ -26,20 +26,16 @@ interface SftExporter {
   readonly files: (made: SftExport) => ExportedFiles;
 }
 
-export const GRPO_ENGINE_NAMES = ['ms-swift', 'trl', 'verl', 'openrlhf'] as const;
-export type GrpoEngine = (typeof GRPO_ENGINE_NAMES)[number];
-
-export const SFT_ENGINE_NAMES = ['ms-swift', 'trl'] as const;
-export type SftEngine = (typeof SFT_ENGINE_NAMES)[number];
-
-export const GRPO_ENGINES: Readonly<Record<GrpoEngine, GrpoExporter>> = {
+export const GRPO_ENGINES = {
   'ms-swift': { title: 'ms-swift', table: MS_SWIFT_GRPO, files: msSwiftGrpoFiles, holdsOut: false },
   trl: { title: 'TRL', table: TRL_GRPO, files: trlGrpoFiles, holdsOut: false },
   verl: { title: 'verl', table: VERL_GRPO, files: verlFiles, holdsOut: true },
   openrlhf: { title: 'OpenRLHF', table: OPENRLHF_GRPO, files: openrlhfFiles, holdsOut: true },
-};
+} as const satisfies Readonly<Record<string, GrpoExporter>>;
+export type GrpoEngine = keyof typeof GRPO_ENGINES;
 
-export const SFT_ENGINES: Readonly<Record<SftEngine, SftExporter>> = {
+export const SFT_ENGINES = {
   'ms-swift': { title: 'ms-swift', table: MS_SWIFT_SFT, files: msSwiftSftFiles },
   trl: { title: 'TRL', table: TRL_SFT, files: trlSftFiles },
-};
+} as const satisfies Readonly<Record<string, SftExporter>>;
+export type SftEngine = keyof typeof SFT_ENGINES;

@@ -2,6 +2,9 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeAtomically, writeFailure } from '../../checkpoint/files.js';
+import { readJsonObject } from '../../checkpoint/json.js';
+import { parseConfig } from '../../models/qwen2_5_vl/config.js';
+import { imageSettings } from '../../models/qwen2_5_vl/processor.js';
 import { UserError } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import type { SftConfig } from '../config.js';
@@ -9,7 +12,7 @@ import type { SampleSource } from '../examples.js';
 import type { GrpoConfig } from '../grpo/config.js';
 import type { PromptSource } from '../grpo/prompts.js';
 import { exportPrompts, exportSamples, type Progress } from './data.js';
-import type { ExportedFiles } from './exported.js';
+import type { ExportedFiles, CheckpointFacts } from './exported.js';
 import { GRPO_ENGINES, type GrpoEngine, SFT_ENGINES, type SftEngine } from './engines.js';
 import { accountOf } from './account.js';
 import { type Mapping, namedSettings, translate } from './settings.js';
@@ -62,11 +65,12 @@ export async function exportGrpo(
     { count, heldOut: holdsOut ? config.evaluation.prompts : 0 },
     options.onProgress,
   );
-  const written = files({
+  const written = await files({
     config: portable,
     settings: mapping.settings,
     prompts,
     rewardsUrl,
+    checkpoint: factsOf(config.model),
     picture: (path) => readFileSync(join(folder, path)),
   });
   return finish(options, { title, mapping, written, rows: prompts.train.length, rewardsUrl });
@@ -89,8 +93,20 @@ export async function exportSft(
   claim(options.folder, { kind: 'sft', engine, config });
   const count = config.steps * config.batch_size;
   const samples = await exportSamples(await openSource(config), options.folder, count, options.onProgress);
-  const written = files({ config: portable, settings: mapping.settings, samples });
+  const written = files({
+    config: portable,
+    settings: mapping.settings,
+    samples,
+    checkpoint: factsOf(config.model),
+  });
   return finish(options, { title, mapping, written, rows: samples.length, rewardsUrl: null });
+}
+
+/** Of a checkpoint folder; null for a model of the hub. @throws UserError for a folder that is no checkpoint. */
+function factsOf(model: string): CheckpointFacts | null {
+  if (!existsSync(model)) return null;
+  const { imageTokenId } = parseConfig(readJsonObject(join(model, 'config.json')));
+  return { ...imageSettings(model), imageTokenId };
 }
 
 /** A folder by its whole path, since the engine starts elsewhere; a hub's name and the output as they are. */

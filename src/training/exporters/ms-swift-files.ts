@@ -1,7 +1,7 @@
 /** @module The files that ms-swift trains from. */
 import type { GrpoConfig } from '../grpo/config.js';
 import { jsonLines } from './data.js';
-import type { ExportedFiles, GrpoExport, SftExport } from './exported.js';
+import type { ExportedFiles, GrpoExport, CheckpointFacts, SftExport } from './exported.js';
 import { launchScript, nodesScript } from './launch.js';
 import { pluginName } from './ms-swift.js';
 import { completionsPerUpdate } from './rules.js';
@@ -11,6 +11,9 @@ import { yamlOf } from './yaml.js';
 
 /** Where ms-swift's defaults are not what this program does. */
 const FIXED: EngineSettings = {
+  /** Which other families share it, so that ms-swift does not guess it for a folder. */
+  model_type: 'qwen2_5_vl',
+  template: 'qwen2_5_vl',
   dataset: 'train.jsonl',
   split_dataset_ratio: 0,
   /** The file has everything in its order. */
@@ -27,12 +30,34 @@ const FIXED: EngineSettings = {
   report_to: 'none',
   save_strategy: 'steps',
   add_version: false,
-  deepspeed: 'zero3',
 };
+
+/** ms-swift sizes pictures by itself, before the checkpoint's processor sees them. */
+const environment = (checkpoint: CheckpointFacts | null): object =>
+  checkpoint === null ? {} : { ENV: { MIN_PIXELS: checkpoint.minPixels, MAX_PIXELS: checkpoint.maxPixels } };
+
+/** The picture's token that ms-swift takes for granted. */
+const QWEN_IMAGE_TOKEN = 151_655;
+
+/** ms-swift's template ends an answer with a line break, which here is not learned. */
+function templatePlugin(checkpoint: CheckpointFacts | null): string {
+  const { imageTokenId = QWEN_IMAGE_TOKEN } = checkpoint ?? {};
+  const other = [
+    'from swift.template.templates.qwen import Qwen2VLTemplate',
+    '',
+    `Qwen2VLTemplate.image_token_id = ${imageTokenId}`,
+  ];
+  return [
+    'from swift.template import TEMPLATE_MAPPING',
+    ...(imageTokenId === QWEN_IMAGE_TOKEN ? [''] : other),
+    'TEMPLATE_MAPPING["qwen2_5_vl"].suffix = ["<|im_end|>"]',
+    '',
+  ].join('\n');
+}
 
 const GRPO_FIXED: EngineSettings = {
   rlhf_type: 'grpo',
-  external_plugins: 'rewards.py',
+  external_plugins: ['template.py', 'rewards.py'],
   use_vllm: true,
   vllm_mode: 'colocate',
   log_completions: true,
@@ -45,7 +70,7 @@ const tuner = ({ lora }: Pick<GrpoConfig, 'lora'>): EngineSettings => ({
 /** \`swift\` starts torchrun by itself where these are set. */
 const launch = (command: string): string =>
   `env NPROC_PER_NODE="$GPUS" NNODES="$NODES" NODE_RANK="$NODE_RANK" MASTER_ADDR="$MASTER_ADDR" MASTER_PORT="$MASTER_PORT" ` +
-  `swift ${command} config.yaml --per_device_train_batch_size "$MICRO_BATCH" --gradient_accumulation_steps "$ACCUMULATE"`;
+  `swift ${command} config.yaml --per_device_train_batch_size "$MICRO_BATCH" --gradient_accumulation_steps "$ACCUMULATE" --deepspeed zero3`;
 
 /** Pictures stand where their marks are. */
 const user = (prompt: string, images: readonly string[]): object => ({
@@ -53,7 +78,13 @@ const user = (prompt: string, images: readonly string[]): object => ({
   content: '<image>'.repeat(images.length) + prompt,
 });
 
-export function msSwiftGrpoFiles({ config, settings, prompts, rewardsUrl }: GrpoExport): ExportedFiles {
+export function msSwiftGrpoFiles({
+  config,
+  settings,
+  prompts,
+  rewardsUrl,
+  checkpoint,
+}: GrpoExport): ExportedFiles {
   const names = Object.keys(config.rewards).map((reward) => [pluginName(reward), reward] as const);
   return {
     'train.jsonl': jsonLines(
@@ -64,7 +95,14 @@ export function msSwiftGrpoFiles({ config, settings, prompts, rewardsUrl }: Grpo
         sample,
       })),
     ),
-    'config.yaml': yamlOf({ ...FIXED, ...GRPO_FIXED, ...tuner(config), ...settings }),
+    'config.yaml': yamlOf({
+      ...environment(checkpoint),
+      ...FIXED,
+      ...GRPO_FIXED,
+      ...tuner(config),
+      ...settings,
+    }),
+    'template.py': templatePlugin(checkpoint),
     'rewards.py': msSwiftShim(rewardsUrl, names),
     'launch.sh': launchScript(
       { perUpdate: completionsPerUpdate(config), items: 'completions' },
@@ -74,7 +112,7 @@ export function msSwiftGrpoFiles({ config, settings, prompts, rewardsUrl }: Grpo
   };
 }
 
-export function msSwiftSftFiles({ config, settings, samples }: SftExport): ExportedFiles {
+export function msSwiftSftFiles({ config, settings, samples, checkpoint }: SftExport): ExportedFiles {
   return {
     'train.jsonl': jsonLines(
       samples.map(({ prompt, answer, images }) => ({
@@ -82,7 +120,14 @@ export function msSwiftSftFiles({ config, settings, samples }: SftExport): Expor
         images,
       })),
     ),
-    'config.yaml': yamlOf({ ...FIXED, ...tuner(config), ...settings }),
+    'config.yaml': yamlOf({
+      ...environment(checkpoint),
+      ...FIXED,
+      external_plugins: ['template.py'],
+      ...tuner(config),
+      ...settings,
+    }),
+    'template.py': templatePlugin(checkpoint),
     'launch.sh': launchScript({ perUpdate: config.batch_size, items: 'samples' }, launch('sft')),
     'launch-nodes.sh': nodesScript({ asks: false, ray: false }),
   };

@@ -1,6 +1,5 @@
 /** @module Rules that several engines share, and what every one of them leaves to our side. */
 import type { GrpoConfig } from '../grpo/config.js';
-import type { SftConfig } from '../config.js';
 import { keeps, kept, lacks, type Translation, watchedHere, written } from './settings.js';
 
 /** Optimizer updates of a run: each generation batch is cut into `batches` and gone through `num_iterations` times. */
@@ -43,7 +42,7 @@ const PARTIAL: ReadonlySet<string> = new Set(['category', 'quote', 'policyshift_
 const ACROSS_PROMPTS = 'policyshift_pair';
 
 /** What no engine can do with rewards that a service computes. */
-export function rewardsRule(rewards: GrpoConfig['rewards']): Translation {
+function rewardsRule(rewards: GrpoConfig['rewards']): Translation {
   const names = Object.keys(rewards);
   if (ACROSS_PROMPTS in rewards)
     return lacks(
@@ -63,7 +62,7 @@ export function textRewards(rewards: GrpoConfig['rewards']): Translation {
   return rewardsRule(rewards);
 }
 
-type LoraSettings = NonNullable<GrpoConfig['lora'] | SftConfig['lora']>;
+type LoraSettings = NonNullable<GrpoConfig['lora']>;
 
 /** What `all-linear` means here: the language model's linear layers without its head. */
 const ALL_LINEAR = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];

@@ -50,7 +50,7 @@ export const written = (settings: EngineSettings, note?: string): Translation =>
 });
 export const kept = (why: string): Translation => ({ kind: 'kept', why });
 export const lacks = (why: string): Translation => ({ kind: 'lacks', why });
-export const unwatched = (why: string): Translation => ({ kind: 'unwatched', why });
+const unwatched = (why: string): Translation => ({ kind: 'unwatched', why });
 
 /** The same value under the engine's name. */
 export const as =
@@ -67,7 +67,6 @@ export const only =
   (value: SettingValue): Translation =>
     value === allowed ? kept(`${String(allowed)} is what the engine does`) : lacks(why);
 
-export const never = (why: string) => (): Translation => lacks(why);
 export const watchedHere = (why: string) => (): Translation => unwatched(why);
 
 /** One line of an export's account of itself. */

@@ -1,7 +1,9 @@
 /** @module The Python that an engine imports: it asks the reward service, and needs the standard library alone. */
 
-/** Where `safeguard rewards serve` listens unless told otherwise. */
-export const DEFAULT_REWARDS_URL = 'http://127.0.0.1:8710';
+import { DEFAULT_HOST, DEFAULT_PORT } from '../rewards/wire.js';
+
+/** Where `safeguard rewards serve` is found unless told otherwise. */
+export const DEFAULT_REWARDS_URL = `http://${DEFAULT_HOST}:${DEFAULT_PORT}`;
 
 /** Asks once a batch, though engines call each reward function for itself. */
 const ask = (url: string): string => `"""Rewards of safeguard-vl, asked of \`safeguard rewards serve\`."""

@@ -52,13 +52,19 @@ const command = (
   actor_rollout_ref.ref.log_prob_micro_batch_size_per_gpu="$MICRO_BATCH" \\
   actor_rollout_ref.rollout.tensor_model_parallel_size="\${TENSOR_PARALLEL:-1}" "$@"`;
 
-export function verlFiles({ config, settings, prompts, rewardsUrl, picture }: GrpoExport): ExportedFiles {
+export async function verlFiles({
+  config,
+  settings,
+  prompts,
+  rewardsUrl,
+  picture,
+}: GrpoExport): Promise<ExportedFiles> {
   const some = prompts.heldOut.length > 0;
   const all = { ...FIXED, ...settings, ...heldOutSettings(some) };
   const heldOut = some ? 'held-out.parquet' : 'train.parquet';
   return {
-    'train.parquet': parquetOf(prompts.train, 'train', picture),
-    ...(some ? { 'held-out.parquet': parquetOf(prompts.heldOut, 'held-out', picture) } : {}),
+    'train.parquet': await parquetOf(prompts.train, 'train', picture),
+    ...(some ? { 'held-out.parquet': await parquetOf(prompts.heldOut, 'held-out', picture) } : {}),
     'config.yaml': yamlOf({ ...HYDRA, ...nested(all) }),
     'rewards.py': verlShim(rewardsUrl),
     'launch.sh': rayScript({ perUpdate: completionsPerUpdate(config), items: 'completions' }, [
@@ -100,13 +106,13 @@ const list = (name: string) =>
   ] as const;
 
 /** Rows in verl's columns; a picture is the bytes of its file, which Ray's workers find wherever they run. */
-function parquetOf(
+async function parquetOf(
   rows: readonly ExportedPrompt[],
   split: string,
   picture: (path: string) => Uint8Array,
-): Uint8Array {
+): Promise<Uint8Array> {
   const writer = new ByteWriter();
-  parquetWrite({
+  await parquetWrite({
     writer,
     schema: [
       { name: 'schema', num_children: 6, repetition_type: 'REQUIRED' },

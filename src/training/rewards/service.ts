@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import { messageOf, UserError } from '../../util/errors.js';
 import { type Answering, answerOpenrlhf, answerShim, Refusal } from './answers.js';
-import { REWARDS_PATH } from './wire.js';
+import { DEFAULT_HOST, DEFAULT_PORT, REWARDS_PATH } from './wire.js';
 
 export interface ServiceOptions extends Answering {
   /** This machine alone unless another address is given. */
@@ -24,8 +24,6 @@ export interface RewardService {
   close(): Promise<void>;
 }
 
-export const DEFAULT_HOST = '127.0.0.1';
-export const DEFAULT_PORT = 8710;
 /** Some ten thousand completions with their policies. */
 const MAX_BODY_BYTES = 32 * 1024 * 1024;
 const TIMEOUT = 60_000;

@@ -2,6 +2,10 @@
 import { z } from 'zod';
 import type { RewardInput, RewardSample } from './reward.js';
 
+/** Where `safeguard rewards serve` listens unless told otherwise: for this machine alone. */
+export const DEFAULT_HOST = '127.0.0.1';
+export const DEFAULT_PORT = 8710;
+
 /** The shims' route. */
 export const REWARDS_PATH = '/rewards';
 
