@@ -7,6 +7,7 @@ import { registerData } from './data.js';
 import { registerJudge } from './judge.js';
 import { registerModels } from './models.js';
 import { registerPush } from './push.js';
+import { registerRewards } from './rewards.js';
 import { registerTrain } from './train.js';
 import { printable } from './output.js';
 
@@ -19,6 +20,7 @@ const COMMANDS: readonly Register[] = [
   registerAsk,
   registerModels,
   registerTrain,
+  registerRewards,
   registerData,
   registerPush,
 ];

@@ -1,11 +1,17 @@
-/** @module `safeguard train sft|grpo`: runs a configuration to its end, resuming by itself; `report` and `inspect` read runs. */
+/**
+ * @module `safeguard train sft|grpo`: runs a configuration to its end, resuming by itself, or hands it to another engine;
+ * `report` and `inspect` read runs.
+ */
 import type { Command } from 'commander';
+import type { GrpoEngine, SftEngine } from '../training/exporters/engines.js';
 import { EXIT } from './exit-codes.js';
+import { type ExportArguments, exportRun, grpoEngineOptions, sftEngineOptions } from './train-export.js';
 import { registerInspect } from './train-inspect.js';
 import { registerReport } from './train-report.js';
 
-interface RunOptions {
+interface RunOptions<Engine> {
   readonly config: string;
+  readonly engine?: Engine;
 }
 
 /** What asks a run to stop: Ctrl-C, and what cluster schedulers send. Given twice, they end it at once. */
@@ -13,11 +19,11 @@ const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
 export function registerTrain(program: Command): void {
   const train = program.command('train').description('train a guardrail');
-  train
-    .command('sft')
+  sftEngineOptions(train.command('sft'))
     .description('supervised fine-tuning; goes on from the newest checkpoint of its output folder')
     .requiredOption('--config <file>', 'the run as YAML')
-    .action(async ({ config: path }: RunOptions) => {
+    .action(async ({ config: path, engine, ...rest }: RunOptions<SftEngine> & ExportArguments) => {
+      if (engine !== undefined) return exportRun({ kind: 'sft', engine, path, ...rest });
       const [{ loadSftConfig }, { openSource }, { trainSft }] = await Promise.all([
         import('../training/config.js'),
         import('../training/sources.js'),
@@ -29,11 +35,11 @@ export function registerTrain(program: Command): void {
         return finished;
       });
     });
-  train
-    .command('grpo')
+  grpoEngineOptions(train.command('grpo'))
     .description('reinforcement learning with verifiable rewards; goes on from its newest checkpoint')
     .requiredOption('--config <file>', 'the run as YAML')
-    .action(async ({ config: path }: RunOptions) => {
+    .action(async ({ config: path, engine, ...rest }: RunOptions<GrpoEngine> & ExportArguments) => {
+      if (engine !== undefined) return exportRun({ kind: 'grpo', engine, path, ...rest });
       const [{ loadGrpoConfig }, { openPrompts }, { trainGrpo }] = await Promise.all([
         import('../training/grpo/config.js'),
         import('../training/grpo/prompts.js'),

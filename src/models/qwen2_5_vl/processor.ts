@@ -8,6 +8,7 @@ import { ChatTemplate, type ChatTemplateOptions, type TemplateMessage, tokenText
 import {
   ImageProcessor,
   type ProcessedImage,
+  type ImageProcessorConfig,
   parseImageProcessorConfig,
   type Video,
 } from './image-processing.js';
@@ -55,7 +56,12 @@ export class Processor {
         `the tokenizer in ${folder} has no padding token; name one as pad_token in tokenizer_config.json`,
       );
     }
-    return new Processor(tokenizer, loadImageProcessor(folder), ChatTemplate.load(folder), padId);
+    return new Processor(
+      tokenizer,
+      new ImageProcessor(imageSettings(folder)),
+      ChatTemplate.load(folder),
+      padId,
+    );
   }
 
   /** The same with other bounds of height × width after the resize. @throws UserError for senseless ones. */
@@ -176,14 +182,15 @@ function withoutPixels({ role, content }: Message): TemplateMessage {
 }
 
 /** transformers 5 writes the image processor into processor_config.json, before it had a file of its own. */
-function loadImageProcessor(folder: string): ImageProcessor {
+/** How a checkpoint folder wants pictures. @throws UserError where it does not say. */
+export function imageSettings(folder: string): ImageProcessorConfig {
   const path = join(folder, 'preprocessor_config.json');
   const nested = readOptionalJsonObject(join(folder, 'processor_config.json'));
-  if (nested?.image_processor !== undefined) return new ImageProcessor(parseImageProcessorConfig(nested));
+  if (nested?.image_processor !== undefined) return parseImageProcessorConfig(nested);
   if (!existsSync(path)) {
     throw new UserError(
       `${folder} says nowhere how images are prepared: add preprocessor_config.json of its base model`,
     );
   }
-  return new ImageProcessor(parseImageProcessorConfig(readJsonObject(path)));
+  return parseImageProcessorConfig(readJsonObject(path));
 }

@@ -35,6 +35,13 @@ const jsonlPrompts = z.strictObject({
   held_out: z.int().min(0).default(0),
 });
 
+/** A reward that is asked for over HTTP; see `rewards/remote.ts`. */
+const remoteReward = z.strictObject({
+  url: z.url({ protocol: /^https?$/, error: 'must be an http(s) address' }),
+  timeout_seconds: positive.default(60),
+  retries: z.int().min(0).default(5),
+});
+
 const grpoConfig = z.strictObject({
   /** The checkpoint folder to start from; also the reference where `beta` is not 0. */
   model: z.string(),
@@ -70,6 +77,8 @@ const grpoConfig = z.strictObject({
   multi_objective_aggregation: z.enum(AGGREGATIONS),
   /** Function → weight. */
   rewards: z.record(z.string(), z.number()),
+  /** Functions of `rewards` that a service computes: name → where, in the words of `safeguard rewards serve`. */
+  remote_rewards: z.record(z.string(), remoteReward).optional(),
   /** Groups whose completions all earn the same are replaced by other prompts, at most so many times over. 0 keeps them. */
   dynamic_sampling: z.int().min(0),
   mask_truncated_completions: z.boolean(),
@@ -173,6 +182,9 @@ export function parseGrpoConfig(json: unknown, name = 'The configuration'): Grpo
     throw new UserError(
       `${name}: rewards gives no function a weight: ${completions} completions would all earn 0.`,
     );
+  const unweighted = Object.keys(config.remote_rewards ?? {}).find((reward) => !(reward in config.rewards));
+  if (unweighted !== undefined)
+    throw new UserError(`${name}: remote_rewards.${unweighted} has no weight: name it in rewards too.`);
   checkLora(config, name);
   if (config.lora !== undefined && config.lora.dropout > 0)
     throw new UserError(
@@ -197,6 +209,8 @@ export function grpoIdentity(config: GrpoConfig): string {
     image_cache_mb: ___,
     keep_completions_every: ____,
     gradient_checkpointing: _____,
+    // Where a reward is computed, not what it is.
+    remote_rewards: ______,
     ...identity
   } = config;
   return sha256(JSON.stringify(identity));

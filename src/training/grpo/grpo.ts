@@ -7,18 +7,16 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeCheckpoint } from '../../checkpoint/checkpoint.js';
 import type { FileCalls } from '../../checkpoint/files.js';
-import type { GuardProfile } from '../../guard/profile.js';
-import { profileFrom } from '../../guard/profiles/index.js';
 import type { RewardFunction } from '../rewards/reward.js';
-import { RewardTable } from '../rewards/table.js';
 import { RunFolder, type RunState } from '../run-folder.js';
 import { CompletionLog } from './completion-log.js';
 import { type GrpoConfig, grpoIdentity } from './config.js';
 import { hasSpread } from './groups.js';
 import { type Gathered, GrpoTrainer, type UpdateOutcome } from './grpo-trainer.js';
 import { heldOutOf, measure, recordsOf } from './measures.js';
-import { DEFAULT_PROFILE, type GrpoPrompt, type PromptSource } from './prompts.js';
+import type { GrpoPrompt, PromptSource } from './prompts.js';
 import { COMPLETIONS_FILE, type GrpoMetrics, HELD_OUT_FILE, type HeldOut } from './records.js';
+import { profileOf, rewardsOf } from './rewards.js';
 import { type GrpoEnd, GrpoView } from './run-view.js';
 import { checkStep } from './self-checks.js';
 import { noSums } from './update.js';
@@ -59,11 +57,6 @@ const FRESH: GrpoState = {
   evaluations_since_best: 0,
 };
 
-/** The profile that a configuration names: the data's own where it names none. */
-function profileOf({ profile, data }: GrpoConfig): Promise<GuardProfile> {
-  return profileFrom(profile ?? (data.source === 'iconworld' ? 'iconworld' : DEFAULT_PROFILE));
-}
-
 /**
  * Runs a configuration to its end, going on from the newest checkpoint of its output folder.
  * @throws UserError for a model, data, rewards or an output folder that cannot be used, and where a self-check finds
@@ -75,12 +68,7 @@ export async function trainGrpo(
   hooks: GrpoHooks = {},
 ): Promise<GrpoResult> {
   const profile = await profileOf(config);
-  const rewards = new RewardTable({
-    weights: config.rewards,
-    profile,
-    maxCompletionLength: config.max_completion_length,
-    functions: hooks.rewards,
-  });
+  const rewards = rewardsOf(config, profile, hooks.rewards);
   const trainer = await GrpoTrainer.create(config, { source, rewards, profile });
   const view = hooks.quiet ? undefined : new GrpoView(config.steps);
   const onAbort = (): void => view?.stopping();

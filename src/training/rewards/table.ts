@@ -40,6 +40,9 @@ const REWARDS: Readonly<Record<string, (context: Context) => RewardFunction>> = 
   policyshift_pair: () => policyshiftPair,
 };
 
+/** All others go by texts alone. */
+const COUNTS_TOKENS: ReadonlySet<string> = new Set(['length']);
+
 const REWARD_NAMES: readonly string[] = Object.keys(REWARDS);
 
 export interface RewardTableOptions {
@@ -60,6 +63,8 @@ export interface Scores {
 
 export class RewardTable {
   private readonly functions: ReadonlyMap<string, { readonly weight: number; readonly run: RewardFunction }>;
+  /** Whether any function may ask for a completion's length in tokens; those of one's own are taken to. */
+  readonly needsTokens: boolean;
 
   /** @throws UserError for a name that is not known. */
   constructor({ weights, profile, maxCompletionLength, functions = {} }: RewardTableOptions) {
@@ -77,6 +82,14 @@ export class RewardTable {
         return [name, { weight, run }];
       }),
     );
+    this.needsTokens = Object.keys(weights).some(
+      (name) => COUNTS_TOKENS.has(name) || Object.hasOwn(functions, name),
+    );
+  }
+
+  /** Function → weight. */
+  get weights(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.functions].map(([name, { weight }]) => [name, weight]));
   }
 
   /**

@@ -1,0 +1,58 @@
+/** @module What is said over HTTP about rewards: a batch of completions goes out, a number for each comes back. */
+import { z } from 'zod';
+import type { RewardInput, RewardSample } from './reward.js';
+
+/** Where `safeguard rewards serve` listens unless told otherwise: for this machine alone. */
+export const DEFAULT_HOST = '127.0.0.1';
+export const DEFAULT_PORT = 8710;
+
+/** The shims' route. */
+export const REWARDS_PATH = '/rewards';
+
+/** What is known of the right answer, with the user's text. */
+export const sentSample = z.strictObject({
+  prompt: z.string(),
+  label: z.enum(['safe', 'unsafe']),
+  statements: z.array(z.string()).default([]),
+  decisive: z.array(z.int().min(1)).default([]),
+  categories: z.array(z.string()).default([]),
+  pair: z.string().nullable().default(null),
+});
+export type SentSample = z.infer<typeof sentSample>;
+
+/** A body for `/rewards`. A sample may come as JSON in a string, as data sets have it. */
+export const rewardRequest = z.strictObject({
+  completions: z.array(z.string()).min(1),
+  samples: z.array(z.union([z.string(), sentSample])),
+  /** Tokens of each completion with the one that ended it; left out where the engine does not tell. */
+  tokens: z.array(z.int().min(0)).optional(),
+});
+export type RewardRequest = z.infer<typeof rewardRequest>;
+
+const values = z.array(z.number().nullable());
+
+/** By function, unweighted, null where it does not apply; and the weighted sums. */
+export const rewardResponse = z.object({
+  rewards: z.record(z.string(), values),
+  totals: z.array(z.number()).optional(),
+});
+export type RewardResponse = z.infer<typeof rewardResponse>;
+
+/** How a service says what went wrong. */
+export const errorResponse = z.object({ error: z.object({ message: z.string() }) });
+
+export const sentSampleOf = (prompt: string, sample: RewardSample): SentSample => ({
+  prompt,
+  label: sample.label,
+  statements: [...sample.statements],
+  decisive: [...sample.decisive],
+  categories: [...sample.categories],
+  pair: sample.pair,
+});
+
+/** A batch as it goes out. */
+export const requestOf = (inputs: readonly RewardInput[]): RewardRequest => ({
+  completions: inputs.map(({ completion }) => completion),
+  samples: inputs.map(({ prompt, sample }) => sentSampleOf(prompt, sample)),
+  tokens: inputs.map(({ tokens }) => tokens),
+});
