@@ -1,6 +1,7 @@
 /** @module Prompts and samples as engines read them: texts, pictures as files, and what the reward service must know. */
 import { plainWords } from '../../engines/plain-words.js';
 import type { RgbImage } from '../../images/image.js';
+import { UserError } from '../../util/errors.js';
 import type { SampleSource } from '../examples.js';
 import { CompletionLog } from '../grpo/completion-log.js';
 import type { GrpoPrompt, PromptSource } from '../grpo/prompts.js';
@@ -63,7 +64,19 @@ export async function exportPrompts(
   return { train, heldOut: kept };
 }
 
-async function exported({ prompt, images, sample }: GrpoPrompt, pictures: Pictures): Promise<ExportedPrompt> {
+/** A system prompt would be lost on the way, and the engine would train on other words: that is refused. */
+function refuseSystem(system: string | undefined): void {
+  if (system === undefined) return;
+  throw new UserError(
+    "A line has a system prompt, which exports do not carry: leave it out, and put its words into the user's prompt.",
+  );
+}
+
+async function exported(
+  { system, prompt, images, sample }: GrpoPrompt,
+  pictures: Pictures,
+): Promise<ExportedPrompt> {
+  refuseSystem(system);
   const text = plainWords(prompt);
   const sent = sentSampleOf(text, { ...sample, statements: sample.statements.map(plainWords) });
   return {
@@ -84,7 +97,8 @@ export async function exportSamples(
   const pictures = new Pictures(folder);
   const samples: ExportedSample[] = [];
   for (let i = 0; i < count; i++) {
-    const { prompt, answer, images, task } = await source.sample(i);
+    const { system, prompt, answer, images, task } = await source.sample(i);
+    refuseSystem(system);
     samples.push({
       prompt: plainWords(prompt),
       answer: plainWords(answer),

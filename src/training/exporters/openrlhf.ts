@@ -13,7 +13,17 @@ import {
   updatesOf,
   WATCH,
 } from './rules.js';
-import { as, keeps, kept, lacks, only, type SettingTable, type Translation, written, watchedHere } from './settings.js';
+import {
+  as,
+  keeps,
+  kept,
+  lacks,
+  only,
+  type SettingTable,
+  type Translation,
+  written,
+  watchedHere,
+} from './settings.js';
 
 const AGGREGATIONS: Readonly<Record<GrpoConfig['loss_type'], string | null>> = {
   grpo: 'seq-mean-token-mean',
@@ -111,7 +121,9 @@ export const OPENRLHF_GRPO: SettingTable<GrpoConfig> = {
   'schedule.min_ratio': keeps('is part of the schedule'),
   'evaluation.every_steps': as('eval.steps'),
   'evaluation.prompts': keeps('is the number of held-out prompts written out'),
-  'evaluation.select': watchedHere('only `safeguard train grpo` itself keeps the best checkpoint: leave it out'),
+  'evaluation.select': watchedHere(
+    'only `safeguard train grpo` itself keeps the best checkpoint: leave it out',
+  ),
   'evaluation.patience': only(0, 'OpenRLHF does not end a run that is no longer better: set it to 0'),
   'checkpoint.every_steps': as('ckpt.save_steps'),
   'checkpoint.keep': as('ckpt.max_num'),

@@ -15,7 +15,17 @@ import {
   updatesOf,
   WATCH,
 } from './rules.js';
-import { as, keeps, kept, lacks, only, type SettingTable, type Translation, written, watchedHere } from './settings.js';
+import {
+  as,
+  keeps,
+  kept,
+  lacks,
+  only,
+  type SettingTable,
+  type Translation,
+  written,
+  watchedHere,
+} from './settings.js';
 
 const ACTOR = 'actor_rollout_ref.actor';
 const ROLLOUT = 'actor_rollout_ref.rollout';
@@ -133,7 +143,9 @@ export const VERL_GRPO: SettingTable<GrpoConfig> = {
   'schedule.min_ratio': as(`${ACTOR}.optim.min_lr_ratio`),
   'evaluation.every_steps': as('trainer.test_freq'),
   'evaluation.prompts': keeps('is the number of held-out prompts written out'),
-  'evaluation.select': watchedHere('only `safeguard train grpo` itself keeps the best checkpoint: leave it out'),
+  'evaluation.select': watchedHere(
+    'only `safeguard train grpo` itself keeps the best checkpoint: leave it out',
+  ),
   'evaluation.patience': only(0, 'verl does not end a run that is no longer better: set it to 0'),
   'checkpoint.every_steps': as('trainer.save_freq'),
   'checkpoint.keep': as('trainer.max_actor_ckpt_to_keep'),
