@@ -5,10 +5,11 @@ import { remoteRewards } from '../rewards/remote.js';
 import type { RewardFunction } from '../rewards/reward.js';
 import { RewardTable } from '../rewards/table.js';
 import type { GrpoConfig } from './config.js';
+import { DEFAULT_PROFILE } from './prompts.js';
 
 /** The profile that a configuration names: the data's own where it names none. */
 export function profileOf({ profile, data }: GrpoConfig): Promise<GuardProfile> {
-  return profileFrom(profile ?? (data.source === 'iconworld' ? 'iconworld' : 'paper'));
+  return profileFrom(profile ?? (data.source === 'iconworld' ? 'iconworld' : DEFAULT_PROFILE));
 }
 
 /** A run's rewards; functions of one's own go before those that a service computes, and these before the known ones. */
