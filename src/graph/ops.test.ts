@@ -142,8 +142,8 @@ describe('operands that do not fit are refused with their types', () => {
   });
 });
 
-/** Ops whose operands may be of any one dtype, floats or not. */
-const ANY_DTYPE = ['cast', 'where', 'gather', 'scatterAdd'];
+/** Ops whose operands, or some of them, may be of any dtype, floats or not. */
+const ANY_DTYPE = ['after', 'cast', 'where', 'gather', 'scatterAdd'];
 
 describe('operands of mixed dtypes are refused', () => {
   const mixed = CASES.filter((example) => !ANY_DTYPE.includes(example.op)).flatMap((example) => {
