@@ -20,6 +20,8 @@ stage 2-see
 stage 3-list
 stage 4-see
 stage 5-judge
+stage 6-long
+stage 7-strange
 
-npx tsx scripts/tiny-export.ts --run "$out/5-judge" --output models/safeguard-vl-tiny --dtype F16
+npx tsx scripts/tiny-export.ts --run "$out/7-strange" --output models/safeguard-vl-tiny --dtype F16
 npm run tiny:eval -- --seed 1 --limit 2000
