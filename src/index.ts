@@ -111,6 +111,13 @@ export { type GrpoPrompt, openPrompts, type PromptSource } from './training/grpo
 export type { CompletionRecord, GrpoMetrics } from './training/grpo/records.js';
 export type { RewardFunction, RewardInput, RewardSample } from './training/rewards/reward.js';
 
+// Runs read and shown, and what they made shared.
+export { pushModel } from './checkpoint/hub/index.js';
+export { publicationOf } from './training/model-card/publication.js';
+export { writeReport } from './training/report/report.js';
+export { type Inspection, inspectRun } from './training/runs/inspection.js';
+export { openRun, type RunLog } from './training/runs/run-log.js';
+
 // IconWorld as files.
 export {
   type ExportFormat,
