@@ -119,6 +119,12 @@ export {
   parseRecaptionConfig,
   type RecaptionConfig,
 } from './curation/recaption-config.js';
+// Runs read and shown, and what they made shared.
+export { pushModel } from './checkpoint/hub/index.js';
+export { publicationOf } from './training/model-card/publication.js';
+export { writeReport } from './training/report/report.js';
+export { type Inspection, inspectRun } from './training/runs/inspection.js';
+export { openRun, type RunLog } from './training/runs/run-log.js';
 
 // IconWorld as files.
 export {

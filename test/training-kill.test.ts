@@ -242,6 +242,7 @@ describe('safeguard train grpo', { timeout: 8 * PATIENCE_MS }, () => {
       'checkpoint-8/model.safetensors',
       'checkpoint-8/optimizer.safetensors',
       'completions.jsonl',
+      'held_out.jsonl',
     ]) {
       const [own, expected] = [output, whole.output].map((folder) => readFileSync(join(folder, file)));
       expect({ file, same: own.equals(expected) }).toEqual({ file, same: true });

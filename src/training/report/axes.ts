@@ -1,11 +1,10 @@
 /** @module Axes of a chart in SVG: round ticks, and places on the drawing for numbers. */
-import { formatValue } from '../runs/series.js';
 import { html, type Markup } from './html.js';
 
 /** The drawing's size in its own units: small, so that letters stay legible on a phone. */
 export const WIDTH = 380;
 export const HEIGHT = 230;
-const [LEFT, RIGHT, TOP, BOTTOM] = [50, 10, 12, 38];
+const [LEFT, RIGHT, TOP, BOTTOM] = [58, 10, 12, 38];
 /** What letters under a tick are apart from it. */
 const LABEL_GAP = 6;
 const TICKS = 5;
@@ -50,7 +49,7 @@ const tickText = (value: number): string =>
 
 const shortest = (value: number): string => {
   const size = Math.abs(value);
-  return size >= 1e-3 && size < 1e6 ? String(value) : formatValue(value);
+  return size >= 1e-3 && size < 1e6 ? String(value) : value.toExponential();
 };
 
 export function axesOf({ xTicks, yTicks, xTitle, yTitle, xRange }: AxesOptions): Axes {

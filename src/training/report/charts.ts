@@ -9,10 +9,11 @@ const MOST_POINTS = 180;
 const MARKED_POINTS = 40;
 /** Rows of the table behind a chart. */
 const TABLE_ROWS = 16;
-/** Colours and dashes that the style sheet tells apart; more series share them. */
+/** Colours that the style sheet has, and as many dashes: together they tell the square of it apart. */
 const COLOURS = 6;
 
-const colour = (index: number): string => `c${index % COLOURS}`;
+const colour = (index: number): string =>
+  `c${index % COLOURS} d${(index + Math.floor(index / COLOURS)) % COLOURS}`;
 
 /** Titles are unique on the page. */
 const idOf = (title: string): string => `chart-${title.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`;

@@ -244,7 +244,7 @@ describe('a report', () => {
     for (const part of ['Samples', 'Confusion', 'Settings', 'Distributions'])
       expect(page).not.toContain(`>${part}</h2>`);
     // 500 steps are drawn as at most 180 points.
-    const [, points] = /<polyline class="line c0" points="([^"]+)"/.exec(page) ?? [];
+    const [, points] = /<polyline class="line c0 d0" points="([^"]+)"/.exec(page) ?? [];
     expect(points.split(' ')).toHaveLength(180);
     expect(page).toContain('Numbers of Loss (16 of 500 steps)');
   });

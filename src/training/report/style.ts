@@ -30,8 +30,8 @@ a { color: var(--c0); }
 .axis text { fill: var(--soft); font-size: 11px; }
 .end { text-anchor: end; } .middle { text-anchor: middle; }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; }
-.c0 { --own: var(--c0); } .c1 { --own: var(--c1); stroke-dasharray: 7 3; } .c2 { --own: var(--c2); stroke-dasharray: 2 3; }
-.c3 { --own: var(--c3); stroke-dasharray: 9 3 2 3; } .c4 { --own: var(--c4); stroke-dasharray: 4 2; } .c5 { --own: var(--c5); stroke-dasharray: 1 2; }
+.c0 { --own: var(--c0); } .c1 { --own: var(--c1); } .c2 { --own: var(--c2); } .c3 { --own: var(--c3); } .c4 { --own: var(--c4); } .c5 { --own: var(--c5); }
+.d1 { stroke-dasharray: 7 3; } .d2 { stroke-dasharray: 2 3; } .d3 { stroke-dasharray: 9 3 2 3; } .d4 { stroke-dasharray: 4 2; } .d5 { stroke-dasharray: 1 2; }
 .line { stroke: var(--own); } .mark, .bar, .band { fill: var(--own); stroke: none; stroke-dasharray: none; }
 .band { opacity: 0.16; }
 .legend { display: flex; flex-wrap: wrap; gap: 0.1rem 1rem; list-style: none; margin: 0.25rem 0; padding: 0; font-size: 0.875rem; }
