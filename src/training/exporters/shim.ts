@@ -71,6 +71,7 @@ def plugin(name):
             tokens = [len(ids) for ids in flat] if flat and all(flat) else None
             return ask(completions, sample, tokens)["rewards"][name]
 
+    Reward.__name__ = name
     return Reward
 
 
