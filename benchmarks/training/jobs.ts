@@ -19,6 +19,8 @@ export const stepJob = z.object({
     weightDecay: z.number(),
     maxGradNorm: z.number(),
   }),
+  /** Layers between two kept states; everything is kept where it is left out. Ours alone. */
+  keptEvery: z.number().optional(),
 });
 export type StepJob = z.infer<typeof stepJob>;
 

@@ -63,6 +63,7 @@ async function measureSteps(job: StepJob): Promise<StepResult> {
     padding: 'right',
     paddedSlots: batch.padded,
     trainable: () => true,
+    keptEvery: job.keptEvery,
   });
   const optimized = optimizedParameters(weights, graph.trainable, {
     optimizer: job.optimizer,
