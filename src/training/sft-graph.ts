@@ -2,6 +2,7 @@
 import { tokenLogProbs } from '../graph/composites.js';
 import type { Tensor } from '../graph/node.js';
 import * as op from '../graph/ops.js';
+import type { Dim } from '../graph/shape.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import { attendWithin, embedInputs, languageHead, textModel } from '../models/qwen2_5_vl/text.js';
 import { mergePatches, visionBlocks, visionInputs } from '../models/qwen2_5_vl/vision.js';
@@ -80,9 +81,10 @@ export function imageInputs(
   weights: Parameters,
   config: Qwen2_5_VLConfig,
   { images, paddedSlots }: Pick<SftGraphOptions, 'images' | 'paddedSlots'>,
+  seq: Dim = 'seq',
 ): ImageInputs | undefined {
   if (images === 'none') return undefined;
-  const featureIndex = op.input('feature_index', 'i64', ['batch', 'seq']);
+  const featureIndex = op.input('feature_index', 'i64', ['batch', seq]);
   if (images === 'features') {
     const features = op.input('features', 'f32', ['features', config.vision.outHiddenSize]);
     return { features, featureIndex, states: [] };

@@ -2,6 +2,7 @@
 import { attention, embedding, rope } from '../../graph/composites.js';
 import type { Tensor } from '../../graph/node.js';
 import * as op from '../../graph/ops.js';
+import { type Dim, divideDim, multiplyDims } from '../../graph/shape.js';
 import { gatedMlp, linear, rmsNorm } from '../../nn/layers.js';
 import type { Parameters } from '../../nn/parameters.js';
 import { mrope } from '../../nn/rotary.js';
@@ -29,6 +30,41 @@ export function attendWithin(mask: Tensor): Attend {
       length,
       (heads as number) * (size as number),
     ]);
+  };
+}
+
+/** The length of rows, a multiple of `pieces`. */
+export const lengthOfPieces = (pieces: number): Dim => (pieces === 1 ? 'seq' : multiplyDims(pieces, 'piece'));
+
+/**
+ * The same where no query looks ahead, in pieces of equal length ({@link lengthOfPieces}): keys that a whole piece has
+ * ahead of it are never computed, nearly half of the square. mask [B, 1, S, S].
+ */
+export function attendBackwards(mask: Tensor, pieces: number): Attend {
+  if (pieces === 1) return attendWithin(mask);
+  const [masked, , total] = mask.shape;
+  const length = divideDim(total, pieces);
+  const cut = op.reshape(mask, [masked, 1, pieces, length, pieces, length]);
+  // Keys of the piece itself and of all before it.
+  const reach = (piece: number): Dim => multiplyDims(length, piece + 1);
+  const masks = Array.from({ length: pieces }, (_, piece) => {
+    const own = op.slice(op.slice(cut, 2, piece, piece + 1), 4, 0, piece + 1);
+    return op.reshape(own, [masked, 1, length, reach(piece)]);
+  });
+  return ({ query, key, value }) => {
+    const [batch, , heads, size] = query.shape;
+    const [queries, keys, values] = [query, key, value].map((x) =>
+      op.reshape(op.transpose(x, [0, 2, 1, 3]), [batch, x.shape[2], pieces, length, size]),
+    );
+    const upTo = (x: Tensor, piece: number): Tensor =>
+      op.reshape(op.slice(x, 2, 0, piece + 1), [batch, x.shape[1], reach(piece), size]);
+    const mixed = masks.map((own, piece) => {
+      const asking = op.reshape(op.slice(queries, 2, piece, piece + 1), [batch, heads, length, size]);
+      const part = attention(asking, upTo(keys, piece), upTo(values, piece), { mask: own });
+      return op.reshape(part, [batch, heads, 1, length, size]);
+    });
+    const whole = op.reshape(op.concat(mixed, 2), [batch, heads, total, size]);
+    return op.reshape(op.transpose(whole, [0, 2, 1, 3]), [batch, total, multiplyDims(heads, size)]);
   };
 }
 

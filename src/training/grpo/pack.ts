@@ -33,10 +33,19 @@ export interface PackedRows {
   readonly padded: boolean;
   /** Tokens computed, without padding. */
   readonly tokens: number;
+  /** Pieces in which the rows attend. */
+  readonly pieces: number;
 }
 
 /** Rows are filled up to a multiple of this, so that few different shapes occur. */
 const LENGTH_STEP = 16;
+
+/**
+ * Rows of so many tokens attend in pieces: of a packed row of 2,000 tokens, 44 % of the square lies ahead of whole pieces. In
+ * shorter ones the square is little of the work. Pieces divide every row's length.
+ */
+const LONG_ROW = 512;
+const PIECES = LENGTH_STEP / 2;
 
 /** A completion's last token predicts nothing, so it is not fed. */
 const fedTokens = (completion: readonly number[]): readonly number[] => completion.slice(0, -1);
@@ -131,6 +140,7 @@ export function packGroups(
     lengths: groups.flatMap(({ completions }) => completions.map(({ length }) => length)),
     padded,
     tokens: lengths.reduce((sum, length) => sum + length, 0),
+    pieces: seq < LONG_ROW ? 1 : PIECES,
   };
 }
 

@@ -3,7 +3,13 @@ import { logSoftmax, tokenLogProbs } from '../../graph/composites.js';
 import type { Tensor } from '../../graph/node.js';
 import * as op from '../../graph/ops.js';
 import type { Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
-import { attendWithin, embedInputs, languageHead, textModel } from '../../models/qwen2_5_vl/text.js';
+import {
+  attendBackwards,
+  embedInputs,
+  languageHead,
+  lengthOfPieces,
+  textModel,
+} from '../../models/qwen2_5_vl/text.js';
 import { LoraGraph, type LoraSettings } from '../../nn/lora.js';
 import { Parameters } from '../../nn/parameters.js';
 import { differentiated } from '../differentiated.js';
@@ -18,6 +24,8 @@ export interface PolicyGraphOptions {
   readonly lora?: LoraSettings;
   /** Gradient checkpointing: blocks between two hidden states that are kept. All values are where it is left out. */
   readonly keptEvery?: number;
+  /** Pieces in which a row attends, 1 unless given; its length is then a multiple of them. */
+  readonly pieces?: number;
   /** What is trained and how; null scores only. */
   readonly update: PolicyUpdate | null;
 }
@@ -39,12 +47,14 @@ export interface PolicyUpdate {
  */
 export function policyGraph(config: Qwen2_5_VLConfig, options: PolicyGraphOptions): SftGraph {
   const weights = new Parameters(options.lora && new LoraGraph(options.lora));
-  const inputIds = op.input('input_ids', 'i64', ['batch', 'seq']);
-  const positionIds = op.input('position_ids', 'i64', [3, 'batch', 'seq']);
-  const mask = op.input('mask', 'f32', ['batch', 1, 'seq', 'seq']);
-  const images = imageInputs(weights, config, options);
+  const { pieces = 1 } = options;
+  const seq = lengthOfPieces(pieces);
+  const inputIds = op.input('input_ids', 'i64', ['batch', seq]);
+  const positionIds = op.input('position_ids', 'i64', [3, 'batch', seq]);
+  const mask = op.input('mask', 'f32', ['batch', 1, seq, seq]);
+  const images = imageInputs(weights, config, options, seq);
   const embeddings = embedInputs(weights, config, inputIds, images);
-  const states = textModel(weights, config, embeddings, positionIds, attendWithin(mask));
+  const states = textModel(weights, config, embeddings, positionIds, attendBackwards(mask, pieces));
   const hidden = op.reshape(states[states.length - 1], [op.rowsOf(embeddings), config.text.hiddenSize]);
   const wanted = op.gather(hidden, op.input('label_rows', 'i64', ['tokens']));
   const logits = op.mul(languageHead(weights, config, wanted), 1 / options.temperature);

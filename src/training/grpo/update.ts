@@ -131,12 +131,12 @@ export class Updater {
   }
 
   private async session(
-    { images, padded }: PackedRows,
+    { images, padded, pieces }: PackedRows,
     purpose: 'update' | 'score' | 'reference',
   ): Promise<StepSession> {
     const { config, model, weights, reference, optimized, features } = this.parts;
     const path: ImagePath = images.length === 0 ? 'none' : features === null ? 'tower' : 'features';
-    const key = `${purpose}/${path}/${padded}`;
+    const key = `${purpose}/${path}/${padded}/${pieces}`;
     const known = this.sessions.get(key);
     if (known !== undefined) return known;
     const from = purpose === 'reference' ? reference : weights;
@@ -147,6 +147,7 @@ export class Updater {
       temperature: config.temperature,
       lora: purpose === 'reference' ? undefined : this.parts.lora,
       keptEvery: layersBetweenStates(config.gradient_checkpointing),
+      pieces,
       update:
         purpose === 'update'
           ? { loss: config, isOffPolicy: this.isOffPolicy, trainable: (name) => optimized.has(name) }
