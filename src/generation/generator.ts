@@ -187,7 +187,7 @@ export class Generator {
 
   /** Chooses a row's next token and decides whether the row ends with it. */
   private choose(row: Row, raw: Float32Array, settings: GenerationSettings, masks: TokenMasks | null): void {
-    const logits = Float32Array.from(raw);
+    const logits = raw.slice();
     for (const id of this.rules.suppressed) logits[id] = -Infinity;
     masks?.restrict(row.state, logits);
     const id = chooseToken(logits, settings, row.seen, row.random);

@@ -74,7 +74,7 @@ export function warpLogits(
   settings: SamplingSettings,
   seen: ReadonlySet<number>,
 ): Float32Array {
-  const out = Float32Array.from(logits);
+  const out = logits.slice();
   for (const [name, warp] of warpers) {
     const value = settings[name];
     if (value !== undefined) warp(out, value, seen);
@@ -125,9 +125,15 @@ export function chooseToken(
 /** Probabilities in f64. */
 function softmax(logits: Float32Array): Float64Array {
   const largest = logits[argmax(logits)];
-  const powers = Float64Array.from(logits, (logit) => Math.exp(logit - largest));
-  const sum = powers.reduce((a, b) => a + b, 0);
-  return powers.map((power) => power / sum);
+  const powers = new Float64Array(logits.length);
+  let sum = 0;
+  // Loops, not callbacks: this runs over the whole vocabulary for every sampled token.
+  for (let i = 0; i < powers.length; i++) {
+    powers[i] = Math.exp(logits[i] - largest);
+    sum += powers[i];
+  }
+  for (let i = 0; i < powers.length; i++) powers[i] /= sum;
+  return powers;
 }
 
 /** log Σ exp of all logits: subtract it from a logit for its log-probability. */

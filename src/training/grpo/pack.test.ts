@@ -118,6 +118,7 @@ describe('packGroups', { timeout: 120_000 }, () => {
       };
       const packed = await outcomeOf(groups(), settings);
       const single = await outcomeOf(unpacked(groups()), settings);
+      expect([...packed.gradients.keys()]).toEqual([...single.gradients.keys()]);
       expectSame(packed, single);
     },
   );
