@@ -44,6 +44,14 @@ await runScript(async () => {
   const steps = logs.filter((line) => 'reward' in line);
   if (steps.length !== batches.length || steps.length === 0)
     throw new UserError(`${checkPath} has ${steps.length} steps and ${batches.length} batches of rewards.`);
+  const rewarded = batches.flatMap(({ answer }) => Object.keys(answer.rewards));
+  const asked = Object.keys(config.rewards);
+  const unlike =
+    rewarded.find((name) => !asked.includes(name)) ?? asked.find((name) => !rewarded.includes(name));
+  if (unlike !== undefined)
+    throw new UserError(
+      `${configPath} and ${checkPath} differ in the reward '${unlike}': give the configuration that was exported.`,
+    );
   let compared = 0;
   const wrong: string[] = [];
   const hold = (what: string, theirs: unknown, ours: number | null): void => {

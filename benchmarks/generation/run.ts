@@ -3,11 +3,10 @@
  * `npx tsx benchmarks/generation/run.ts [--python PATH] [--rounds 5] [--tokens 64] [--threads N] [--model FOLDER] [--save]`.
  * Prints a table, then one JSON line.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { runScript, wholeNumber } from '../../scripts/script-util.js';
+import { wholeNumber } from '../../scripts/script-util.js';
 import { Checkpoint } from '../../src/checkpoint/checkpoint.js';
 import { tokenRules } from '../../src/generation/model.js';
 import { EMBEDDED_MODEL } from '../../src/guard/guard.js';
@@ -15,8 +14,9 @@ import { parseConfig } from '../../src/models/qwen2_5_vl/config.js';
 import { Processor } from '../../src/models/qwen2_5_vl/processor.js';
 import { defaultThreads } from '../../src/runtime/device.js';
 import { pythonScript, runProcess, typescript } from '../shared/child.js';
+import { publish, runBenchmark } from '../shared/benchmark.js';
 import { describeMachine, findPython, machineLine, type Python } from '../shared/machine.js';
-import { alternating, saveResults } from '../shared/report.js';
+import { alternating } from '../shared/report.js';
 import { type GenerateJob, type GenerateResult, generateResult } from './jobs.js';
 import { judgementPrompts, writePrompts } from './prompts.js';
 import { type BatchFigures, batchFigures, generationTable, OURS, TRANSFORMERS } from './report.js';
@@ -105,17 +105,12 @@ async function main(folder: string): Promise<void> {
     '"tokens/s" are new tokens over the whole time, vision tower and prompts included; "decode tokens/s" leave out the time to the first token.',
     ...(python === undefined ? ['No Python with torch was there: nothing is compared.'] : []),
   ].join('\n\n');
-  const json = { benchmark: 'generation', machine, threads, rounds, newTokens, batches: figures };
-  console.log(`${markdown}\n`);
-  if (values.save) console.error(`saved as ${saveResults('generation', markdown, json)}.{json,md}`);
-  console.log(JSON.stringify(json));
+  publish({
+    name: 'generation',
+    markdown,
+    figures: { machine, threads, rounds, newTokens, batches: figures },
+    save: values.save,
+  });
 }
 
-await runScript(async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'benchmark-'));
-  try {
-    await main(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
+await runBenchmark(main);

@@ -4,24 +4,13 @@ Greedy `generate` with its default cache and attention (sdpa), in f32, without s
 """
 
 import json
-import re
-import resource
 import sys
 import time
 
 import torch
 from safetensors.torch import load_file
+from torch_common import peak_mib
 from transformers import Qwen2_5_VLForConditionalGeneration
-
-
-def peak_mib():
-    """This process's largest resident memory."""
-    try:
-        with open("/proc/self/status", encoding="ascii") as status:
-            return round(int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1)) / 1024)
-    except OSError:
-        kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return round(kib / 1024 / (1024 if sys.platform == "darwin" else 1))
 
 
 def main():

@@ -1,6 +1,7 @@
 /** @module Fresh processes: every measurement runs in one of its own and reports one JSON line at the end of its output. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { z } from 'zod';
 import { UserError } from '../../src/util/errors.js';
@@ -9,6 +10,13 @@ export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The last lines of what a process that failed has written. */
 const SHOWN_LINES = 15;
+
+/** Where Python finds torch_common.py, before what was there. */
+function pythonPath(): string {
+  const own = join(REPOSITORY, 'benchmarks', 'shared');
+  const given = process.env.PYTHONPATH;
+  return given === undefined ? own : `${own}${delimiter}${given}`;
+}
 
 /** Runs a program to its end and reads the JSON of its last line of output. */
 export function runProcess<T>(
@@ -20,7 +28,7 @@ export function runProcess<T>(
   const result = spawnSync(program, args, {
     cwd: REPOSITORY,
     encoding: 'utf8',
-    env: { ...process.env, ...env },
+    env: { ...process.env, PYTHONPATH: pythonPath(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lastLine = result.stdout?.trimEnd().split('\n').at(-1) ?? '';

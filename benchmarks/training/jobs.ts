@@ -1,5 +1,6 @@
 /** @module What the measuring processes are told and what they answer; torch_step.py takes and gives the same. */
 import { z } from 'zod';
+import { stepSettings } from './common-jobs.js';
 
 export const stepJob = z.object({
   /** Checkpoint folder. */
@@ -8,19 +9,7 @@ export const stepJob = z.object({
   batch: z.string(),
   /** Tokens at the end of each row that are learned. */
   answerLength: z.number(),
-  /** Steps before the clock is read. */
-  warmup: z.number(),
-  steps: z.number(),
-  threads: z.number(),
-  optimizer: z.object({
-    lr: z.number(),
-    betas: z.tuple([z.number(), z.number()]),
-    eps: z.number(),
-    weightDecay: z.number(),
-    maxGradNorm: z.number(),
-  }),
-  /** Layers between two kept states; everything is kept where it is left out. Ours alone. */
-  keptEvery: z.number().optional(),
+  ...stepSettings,
 });
 export type StepJob = z.infer<typeof stepJob>;
 

@@ -3,16 +3,16 @@
  * `npx tsx benchmarks/training/memory.ts [--threads N] [--smoke] [--save]`. Prints a table, then one JSON line; exit
  * code 1 if checkpointing changes any loss, gradient norm or entropy by a single bit. Speed is not measured.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { z } from 'zod';
-import { runScript, wholeNumber } from '../../scripts/script-util.js';
+import { wholeNumber } from '../../scripts/script-util.js';
 import { defaultThreads } from '../../src/runtime/device.js';
 import { runProcess, typescript } from '../shared/child.js';
+import { publish, runBenchmark } from '../shared/benchmark.js';
 import { describeMachine, machineLine } from '../shared/machine.js';
-import { saveResults, table } from '../shared/report.js';
+import { table } from '../shared/report.js';
 import { completionsOf, type GrpoShape, makeGrpoModel, promptOf, shapeName } from './grpo/cases.js';
 import { type GrpoJob, grpoResult } from './grpo/jobs.js';
 import { type StepJob, stepResult } from './jobs.js';
@@ -156,18 +156,13 @@ async function main(folder: string): Promise<void> {
     `${machineLine(machine)}; ${threads} threads, one fresh process for each number, ${STEPS.steps} steps, f32. Largest resident set in MiB, with Node, ONNX Runtime, weights, gradients and moments.`,
     table(['step', 'all kept', 'every layer', 'every 2 layers', 'every layer / all', 'same bits'], rows),
   ].join('\n\n');
-  const json = { benchmark: 'memory', machine, threads, figures };
-  console.log(`${markdown}\n`);
-  if (values.save) console.error(`saved as ${saveResults('memory', markdown, json)}.{json,md}`);
-  console.log(JSON.stringify(json));
-  if (!figures.every(({ isSame }) => isSame)) process.exitCode = 1;
+  publish({
+    name: 'memory',
+    markdown,
+    figures: { machine, threads, figures },
+    save: values.save,
+    agree: figures.every(({ isSame }) => isSame),
+  });
 }
 
-await runScript(async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'benchmark-'));
-  try {
-    await main(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
+await runBenchmark(main);

@@ -3,14 +3,13 @@
  * `npx tsx benchmarks/training/run.ts [--python PATH] [--rounds 5] [--steps 5] [--threads N] [--model FOLDER] [--save]`.
  * Prints tables, then one JSON line; exit code 1 if the sides do not compute the same loss and gradient norm.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { runScript, wholeNumber } from '../../scripts/script-util.js';
+import { wholeNumber } from '../../scripts/script-util.js';
 import { defaultThreads } from '../../src/runtime/device.js';
+import { publish, runBenchmark } from '../shared/benchmark.js';
 import { describeMachine, findPython, machineLine } from '../shared/machine.js';
-import { formatSpread, median, saveResults, spread } from '../shared/report.js';
+import { formatSpread, median, spread } from '../shared/report.js';
 import { type StepJob, stepResult } from './jobs.js';
 import { measureMatmul, measureRounds, OURS, type Progress, torchSides } from './measure.js';
 import { agreementLine, type CaseFigures, caseFigures, flopLines, sameTable, speedTable } from './report.js';
@@ -128,26 +127,20 @@ async function main(folder: string): Promise<void> {
       ? ['No Python with torch was there: nothing is compared.']
       : [sameTable(figures), agreementLine(figures)]),
   ].join('\n\n');
-  const json = {
-    benchmark: 'training',
-    machine,
-    threads,
-    rounds,
-    steps,
-    matmulGflops: Object.fromEntries([...peaks].map(([side, gflops]) => [side, spread(gflops)])),
-    cases: figures,
-  };
-  console.log(`${markdown}\n`);
-  if (values.save) console.error(`saved as ${saveResults('training', markdown, json)}.{json,md}`);
-  console.log(JSON.stringify(json));
-  if (!figures.every(({ agree }) => agree)) process.exitCode = 1;
+  publish({
+    name: 'training',
+    markdown,
+    figures: {
+      machine,
+      threads,
+      rounds,
+      steps,
+      matmulGflops: Object.fromEntries([...peaks].map(([side, gflops]) => [side, spread(gflops)])),
+      cases: figures,
+    },
+    save: values.save,
+    agree: figures.every(({ agree }) => agree),
+  });
 }
 
-await runScript(async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'benchmark-'));
-  try {
-    await main(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
+await runBenchmark(main);

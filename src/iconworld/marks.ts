@@ -3,8 +3,8 @@ import { HARMLESS_ICONS, ICONS_BY_CATEGORY } from './icons.js';
 import { signPlace } from './settings.js';
 import { CATEGORIES, type Scene, SETTINGS } from './types.js';
 
-/** A word for what has its centre here; `x` and `y` are shares of the scene's width and height. */
-interface Mark {
+/** A word for what has its centre here; `x` and `y` are shares of the picture's width and height, in [0, 1). */
+export interface Mark {
   readonly x: number;
   readonly y: number;
   readonly word: string;

@@ -1,11 +1,11 @@
 /** @module Learning to see before learning to speak: the cells of pictures as words, without the language model. */
+import type { Mark } from '../iconworld/marks.js';
 import { visionFeeds } from '../models/qwen2_5_vl/feeds.js';
 import type { ProcessedImage } from '../models/qwen2_5_vl/image-processing.js';
 import { UserError } from '../util/errors.js';
 import type { ObjectiveParts } from './answers-objective.js';
 import { cellsGraph } from './cells-graph.js';
 import { layersBetweenStates } from './config.js';
-import type { Mark } from './examples.js';
 import type { Feeds, Objective, ObjectiveBatch } from './objective.js';
 import type { SftGraph } from './sft-graph.js';
 
@@ -24,10 +24,10 @@ interface MarkedImage {
 }
 
 export class CellsObjective implements Objective<CellsBatch> {
-  /** Token ids in the order in which they came up, and each one's place. */
-  private readonly words: readonly number[];
-  private readonly placeOf: ReadonlyMap<number, number>;
-  private readonly idOf = new Map<string, number>();
+  /** Token ids of the words, "nothing here" first. */
+  private readonly ids: readonly number[];
+  /** Each word's place among them. */
+  private readonly placeOf: ReadonlyMap<string, number>;
 
   /** `vocabulary`: every word that a mark may have. */
   constructor(
@@ -38,9 +38,9 @@ export class CellsObjective implements Objective<CellsBatch> {
     const empty = tokenizer.id(EMPTY_WORD);
     if (empty === undefined)
       throw new UserError(`The tokenizer has no ${EMPTY_WORD} token: train with a Qwen2.5-VL tokenizer.`);
-    for (const word of vocabulary) this.idOf.set(word, tokenizer.encode(` ${word}`, { special: false })[0]);
-    this.words = [...new Set([empty, ...this.idOf.values()])];
-    this.placeOf = new Map(this.words.map((id, place) => [id, place]));
+    const named = vocabulary.map((word) => tokenizer.encode(` ${word}`, { special: false })[0]);
+    this.ids = [...new Set([empty, ...named])];
+    this.placeOf = new Map(vocabulary.map((word, i) => [word, this.ids.indexOf(named[i])]));
   }
 
   async batches(step: number): Promise<CellsBatch[]> {
@@ -76,7 +76,7 @@ export class CellsObjective implements Objective<CellsBatch> {
   graph({ padded }: CellsBatch): SftGraph {
     const { model, trainable, config } = this.parts;
     return cellsGraph(model, {
-      words: this.words.length,
+      words: this.ids.length,
       paddedSlots: padded,
       trainable,
       keptEvery: layersBetweenStates(config.gradient_checkpointing),
@@ -93,8 +93,7 @@ export class CellsObjective implements Objective<CellsBatch> {
     const [, rows, columns] = image.grid.map((side) => side / merge);
     const labels = Array.from({ length: rows * columns }, () => 0);
     for (const { x, y, word } of marks) {
-      const id = this.idOf.get(word);
-      const place = id === undefined ? undefined : this.placeOf.get(id);
+      const place = this.placeOf.get(word);
       if (place === undefined) throw new UserError(`The mark '${word}' is not in the vocabulary of cells.`);
       const row = Math.min(rows - 1, Math.floor(y * rows));
       const column = Math.min(columns - 1, Math.floor(x * columns));
@@ -105,7 +104,7 @@ export class CellsObjective implements Objective<CellsBatch> {
 
   private collate(images: readonly ProcessedImage[], labels: readonly number[], total: number): CellsBatch {
     const { layout, patches, positions, present, tokenSlots } = visionFeeds(images, this.parts.model);
-    const { words } = this;
+    const { ids } = this;
     const weights = Float32Array.from(labels, (place) => weightOf(place) / total);
     return {
       feeds: {
@@ -113,7 +112,7 @@ export class CellsObjective implements Objective<CellsBatch> {
         patch_positions: positions,
         patch_present: present,
         token_slots: tokenSlots,
-        words: { dtype: 'i64', shape: [words.length], data: BigInt64Array.from(words, BigInt) },
+        words: { dtype: 'i64', shape: [ids.length], data: BigInt64Array.from(ids, BigInt) },
         labels: { dtype: 'i64', shape: [labels.length], data: BigInt64Array.from(labels, BigInt) },
         label_weights: { dtype: 'f32', shape: [labels.length], data: weights },
       },

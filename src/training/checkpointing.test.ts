@@ -16,7 +16,6 @@ import { parseGrpoConfig } from './grpo/config.js';
 import { trainGrpo } from './grpo/grpo.js';
 import { packGroups, type PackableGroup, perToken, tokenValues, unpacked } from './grpo/pack.js';
 import { policyGraph } from './grpo/policy-graph.js';
-import type { PromptSource } from './grpo/prompts.js';
 import { FrozenVision } from './image-features.js';
 import { loraSettings, withLora } from './lora.js';
 import { type ImagePath, type SftGraph, sftGraph } from './sft-graph.js';
@@ -28,6 +27,7 @@ import {
   tinyConfig,
   type TinyModel,
   tinyModel,
+  tinyPrompts,
   tinySource,
 } from './tiny-model.test-util.js';
 import { type ModelWeights, optimizedParameters } from './weights.js';
@@ -269,17 +269,6 @@ describe('runs with gradient_checkpointing', { timeout: 180_000 }, () => {
   });
 
   it('end in the same bytes under GRPO', async () => {
-    const source: PromptSource = {
-      prompt: (index) =>
-        Promise.resolve({
-          index,
-          images: [noise(56, 56, index % 3)],
-          prompt: `is ${index % 4} allowed?`,
-          sample: { label: 'safe', statements: [], decisive: [], categories: [], pair: null },
-          kind: 'all',
-        }),
-      heldOut: () => Promise.resolve([]),
-    };
     const weights: Buffer[] = [];
     for (const settings of [{}, { gradient_checkpointing: true }]) {
       const config = parseGrpoConfig({
@@ -298,7 +287,7 @@ describe('runs with gradient_checkpointing', { timeout: 180_000 }, () => {
         threads: 1,
         ...settings,
       });
-      const { checkpoint } = await trainGrpo(config, source, {
+      const { checkpoint } = await trainGrpo(config, tinyPrompts, {
         quiet: true,
         rewards: { short: (inputs) => inputs.map(({ completion }) => -completion.length) },
       });

@@ -1,4 +1,5 @@
 /** @module What training learns from: samples in words and pictures, and the token sequences made of them. */
+import type { Mark } from '../iconworld/marks.js';
 import type { RgbImage } from '../images/image.js';
 import type { Message } from '../models/qwen2_5_vl/chat.js';
 import type { ProcessedImage } from '../models/qwen2_5_vl/image-processing.js';
@@ -16,13 +17,6 @@ export interface TrainingSample {
   readonly task: string;
   /** What lies where in the picture, for the objective `cells`. */
   readonly marks?: readonly Mark[];
-}
-
-/** A word for what has its centre here; `x` and `y` are shares of the picture's width and height, in [0, 1). */
-export interface Mark {
-  readonly x: number;
-  readonly y: number;
-  readonly word: string;
 }
 
 /**

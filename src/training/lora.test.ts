@@ -6,9 +6,8 @@ import { Checkpoint } from '../checkpoint/checkpoint.js';
 import { parseSftConfig, type SftConfig } from './config.js';
 import { trainGrpo } from './grpo/grpo.js';
 import { parseGrpoConfig } from './grpo/config.js';
-import type { PromptSource } from './grpo/prompts.js';
 import { type SftHooks, trainSft } from './sft.js';
-import { noise, sharedFolder, tinyConfig, tinySource, writeTinyModel } from './tiny-model.test-util.js';
+import { sharedFolder, tinyConfig, tinyPrompts, tinySource, writeTinyModel } from './tiny-model.test-util.js';
 
 const scratch = sharedFolder();
 let model = '';
@@ -109,18 +108,6 @@ describe('SFT of an adapter', { timeout: 180_000 }, () => {
 });
 
 describe('GRPO of an adapter', { timeout: 180_000 }, () => {
-  const source: PromptSource = {
-    prompt: (index) =>
-      Promise.resolve({
-        index,
-        images: [noise(56, 56, index % 3)],
-        prompt: `is ${index % 4} allowed?`,
-        sample: { label: 'safe', statements: [], decisive: [], categories: [], pair: null },
-        kind: 'all',
-      }),
-    heldOut: () => Promise.resolve([]),
-  };
-
   it('samples from what it trains, against a reference that is the base', async () => {
     const config = parseGrpoConfig({
       model,
@@ -139,7 +126,7 @@ describe('GRPO of an adapter', { timeout: 180_000 }, () => {
       threads: 1,
     });
     const kls: (number | null)[] = [];
-    const result = await trainGrpo(config, source, {
+    const result = await trainGrpo(config, tinyPrompts, {
       quiet: true,
       rewards: { short: (inputs) => inputs.map(({ completion }) => -completion.length) },
       onStep: ({ kl }) => kls.push(kl),

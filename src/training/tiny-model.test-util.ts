@@ -12,6 +12,7 @@ import { qwenAddedTokens, writeTokenizerFolder } from '../models/qwen2_5_vl/toke
 import { Random } from '../util/random.js';
 import { parseSftConfig, type SftConfig } from './config.js';
 import type { SampleSource } from './examples.js';
+import type { PromptSource } from './grpo/prompts.js';
 import { initialWeights, type ModelWeights } from './weights.js';
 
 /** A folder for all tests of a file, removed after them. */
@@ -136,6 +137,19 @@ export function tinySource(asked: number[] = [], pictures = true): SampleSource 
     },
   };
 }
+
+/** GRPO's prompts with a picture each; none is held out. */
+export const tinyPrompts: PromptSource = {
+  prompt: (index) =>
+    Promise.resolve({
+      index,
+      images: [noise(56, 56, index % 3)],
+      prompt: `is ${index % 4} allowed?`,
+      sample: { label: 'safe', statements: [], decisive: [], categories: [], pair: null },
+      kind: 'all',
+    }),
+  heldOut: () => Promise.resolve([]),
+};
 
 /** A configuration of a few small steps. */
 export function tinyConfig(model: string, output: string, settings: Record<string, unknown> = {}): SftConfig {

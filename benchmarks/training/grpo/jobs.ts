@@ -1,5 +1,6 @@
 /** @module What the processes of the GRPO benchmark are told and what they answer; trl_step.py takes and gives the same. */
 import { z } from 'zod';
+import { stepSettings } from '../common-jobs.js';
 
 export const grpoJob = z.object({
   /** Checkpoint folder with tokenizer; its weights are also the reference. */
@@ -13,19 +14,7 @@ export const grpoJob = z.object({
   rewards: z.array(z.number()),
   /** Weight of k3 to the reference. */
   beta: z.number(),
-  /** Steps before the clock is read. */
-  warmup: z.number(),
-  steps: z.number(),
-  threads: z.number(),
-  optimizer: z.object({
-    lr: z.number(),
-    betas: z.tuple([z.number(), z.number()]),
-    eps: z.number(),
-    weightDecay: z.number(),
-    maxGradNorm: z.number(),
-  }),
-  /** Layers between two kept states; everything is kept where it is left out. Ours alone. */
-  keptEvery: z.number().optional(),
+  ...stepSettings,
 });
 export type GrpoJob = z.infer<typeof grpoJob>;
 

@@ -3,15 +3,13 @@
  * `npx tsx benchmarks/training/grpo/run.ts [--python PATH] [--rounds 3] [--steps 3] [--threads N] [--attention sdpa|eager]
  * [--smoke] [--save]`. Prints tables, then one JSON line; exit code 1 if the sides do not learn the same.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { chooseFrom, runScript, wholeNumber } from '../../../scripts/script-util.js';
+import { chooseFrom, wholeNumber } from '../../../scripts/script-util.js';
 import { defaultThreads } from '../../../src/runtime/device.js';
 import { pythonScript, typescript } from '../../shared/child.js';
+import { publish, runBenchmark } from '../../shared/benchmark.js';
 import { describeMachine, findPython, machineLine, type Python } from '../../shared/machine.js';
-import { saveResults } from '../../shared/report.js';
 import { measureRounds, OURS, type Side } from '../measure.js';
 import type { BenchmarkModel } from '../shapes.js';
 import { completionsOf, GRPO_SHAPES, type GrpoShape, makeGrpoModel, promptOf, shapeName } from './cases.js';
@@ -115,18 +113,13 @@ async function main(folder: string): Promise<void> {
           grpoAgreementLine(cases),
         ]),
   ].join('\n\n');
-  const json = { benchmark: 'grpo', machine, threads, rounds, steps, attention, cases };
-  console.log(`${markdown}\n`);
-  if (values.save) console.error(`saved as ${saveResults('grpo', markdown, json)}.{json,md}`);
-  console.log(JSON.stringify(json));
-  if (!cases.every(({ agree }) => agree)) process.exitCode = 1;
+  publish({
+    name: 'grpo',
+    markdown,
+    figures: { machine, threads, rounds, steps, attention, cases },
+    save: values.save,
+    agree: cases.every(({ agree }) => agree),
+  });
 }
 
-await runScript(async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'benchmark-'));
-  try {
-    await main(folder);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
+await runBenchmark(main);

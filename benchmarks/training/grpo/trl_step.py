@@ -16,7 +16,6 @@ import warnings
 # GRPOTrainer and the Hub are silent; nothing is looked up there.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 import torch
 from torch_common import parameter_groups, peak_mib
