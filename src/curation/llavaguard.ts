@@ -6,7 +6,7 @@ import { Policy } from '../policy/policy.js';
 import { policyPrompt } from '../training/policy-prompt.js';
 import { UserError } from '../util/errors.js';
 import { type DeadLink, fetchImages, folderOf, type StoredImage, type StoreOptions } from './image-store.js';
-import { jsonLines } from './json-lines.js';
+import { jsonLines } from '../util/json-lines.js';
 import { answeredProfile, answerFor } from './llavaguard-answers.js';
 import { type LabelledRow, labelledRows, type RefusedRow } from './llavaguard-rows.js';
 import { readTable } from './table.js';
@@ -80,8 +80,8 @@ export async function llavaguard(
     shared: sharedIn(rows, images),
   };
   const { grpo, sft } = dataOf(kept, profile);
-  writeAtomically(join(out, LLAVAGUARD_FILES.grpo), [jsonLines(grpo)]);
-  writeAtomically(join(out, LLAVAGUARD_FILES.sft), [jsonLines(sft)]);
+  writeAtomically(join(out, LLAVAGUARD_FILES.grpo), [new TextEncoder().encode(jsonLines(grpo))]);
+  writeAtomically(join(out, LLAVAGUARD_FILES.sft), [new TextEncoder().encode(jsonLines(sft))]);
   const path = join(out, LLAVAGUARD_FILES.report);
   writeAtomically(path, [new TextEncoder().encode(`${JSON.stringify(report, null, 2)}\n`)]);
   if (finished && kept.length === 0) {

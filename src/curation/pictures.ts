@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { ICONS } from '../iconworld/icons.js';
 import { type SceneFacts, SETTINGS } from '../iconworld/types.js';
 import { messageOf, UserError } from '../util/errors.js';
-import { type NumberedRow, readJsonLines } from './json-lines.js';
+import { type NumberedRow, readJsonRows } from './json-rows.js';
 
 export interface Picture {
   /** As the input names it, with `/` between folders: what the picture is known by. */
@@ -52,7 +52,7 @@ function picturesOfFolder(folder: string): Picture[] {
 
 function picturesOfFile(file: string): Picture[] {
   const pictures = new Map<string, Picture>();
-  for (const { line, row } of readJsonLines(file)) {
+  for (const { line, row } of readJsonRows(file)) {
     const where = `${file}, line ${line}`;
     const name = imageOf(row, where);
     const known = pictures.get(name);

@@ -6,7 +6,7 @@ import { writeAtomically, writeFailure } from '../checkpoint/files.js';
 import { UserError } from '../util/errors.js';
 import { openEngines, type RecaptionEngines } from './engines.js';
 import { Journal } from './journal.js';
-import { jsonLines } from './json-lines.js';
+import { jsonLines } from '../util/json-lines.js';
 import { listPictures, type Picture } from './pictures.js';
 import { recaptionOf, STEPS, type RecaptionStep } from './recaption-one.js';
 import { type RecaptionConfig, recaptionIdentity } from './recaption-config.js';
@@ -135,8 +135,8 @@ function writeFiles(out: string, pictures: readonly Picture[], done: ReadonlyMap
       : [],
   );
   const lost = all.flatMap(({ found }) => (found.outcome === 'kept' ? [] : [found]));
-  writeAtomically(join(out, RECAPTION_FILES.data), [jsonLines(kept)]);
-  writeAtomically(join(out, RECAPTION_FILES.rejected), [jsonLines(lost)]);
+  writeAtomically(join(out, RECAPTION_FILES.data), [new TextEncoder().encode(jsonLines(kept))]);
+  writeAtomically(join(out, RECAPTION_FILES.rejected), [new TextEncoder().encode(jsonLines(lost))]);
 }
 
 /** As a data set's line names its picture: relative to its file, with `/`. */

@@ -10,7 +10,8 @@ import {
 } from 'hyparquet';
 import { messageOf, UserError } from '../util/errors.js';
 import { parseCsv } from './csv.js';
-import { isRow, type JsonRow, readJsonLines, readText } from './json-lines.js';
+import { readText } from '../util/json-lines.js';
+import { isRow, type JsonRow, readJsonRows } from './json-rows.js';
 
 export interface TableRow {
   /** Where the row stands, for messages: `line 7` or `row 3`. */
@@ -60,7 +61,7 @@ function readCsv(file: string): Table {
 function readJsonl(file: string): Table {
   return tableOf(
     file,
-    readJsonLines(file).map(({ line, row }) => ({ place: `line ${line}`, values: row })),
+    readJsonRows(file).map(({ line, row }) => ({ place: `line ${line}`, values: row })),
   );
 }
 

@@ -1,4 +1,5 @@
 /** @module Requests to one server: its address, its key, its limits of time; and sending again. */
+import { delayBefore } from '../util/backoff.js';
 import { InternalError, UserError } from '../util/errors.js';
 import { isMissing, networkError, PassingError, type Refusal, refusalOf } from './openai-errors.js';
 import { type OpenAISettings, readKey } from './openai-options.js';
@@ -11,10 +12,6 @@ export class RefusedError extends Error {
     super(`status ${refusal.status}`);
   }
 }
-
-const FIRST_DELAY = 500;
-/** However long a server asks for. */
-const MAX_DELAY = 30_000;
 
 export class OpenAIConnection {
   readonly #key: string | null;
@@ -76,10 +73,8 @@ export class OpenAIConnection {
     signal.throwIfAborted();
     if (!(error instanceof PassingError)) throw error;
     if (attempt >= this.settings.retries) throw new UserError(this.#hidden(error.message));
-    // Jitter keeps many clients from coming back at the same moment.
-    const backoff = FIRST_DELAY * 2 ** attempt * (0.5 + Math.random() / 2);
     try {
-      await this.settings.delay(Math.min(error.retryAfter ?? backoff, MAX_DELAY), signal);
+      await this.settings.delay(delayBefore(attempt, error.retryAfter), signal);
     } finally {
       // Its own reason, not that of the timer.
       signal.throwIfAborted();

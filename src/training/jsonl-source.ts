@@ -1,10 +1,10 @@
 /** @module A file of samples as a training stream, shuffled anew each epoch. */
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { decodeImage } from '../images/decode.js';
 import type { RgbImage } from '../images/image.js';
-import { messageOf, UserError } from '../util/errors.js';
+import { UserError } from '../util/errors.js';
+import { readJsonLines } from '../util/json-lines.js';
 import { Random } from '../util/random.js';
 import type { SampleSource } from './examples.js';
 
@@ -18,22 +18,15 @@ const line = z.strictObject({
 
 /** Lines of `{"prompt", "answer", "images": [paths], "task", "system"?}`; image paths are relative to the file. */
 export function jsonlSource(file: string, seed: number): SampleSource {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UserError(`Cannot read the training data ${file}: ${messageOf(error)}.`);
-  }
-  const rows = text.split('\n').flatMap((content, i) => {
-    if (content.trim() === '') return [];
-    const parsed = line.safeParse(parseJson(content, file, i + 1));
-    if (parsed.success) return [{ ...parsed.data, number: i + 1 }];
+  const rows = readJsonLines(file, 'the training data').flatMap(({ line: number, value }) => {
+    const parsed = line.safeParse(value);
+    if (parsed.success) return [{ ...parsed.data, number }];
     const [issue] = parsed.error.issues;
     const what =
       issue.code === 'unrecognized_keys'
         ? `there is no field '${issue.keys[0]}'`
         : `${issue.path.join('.') || 'the line'}: ${issue.message}`;
-    throw new UserError(`${file}, line ${i + 1}: ${what}.`);
+    throw new UserError(`${file}, line ${number}: ${what}.`);
   });
   if (rows.length === 0) throw new UserError(`${file} holds no samples: give one JSON object a line.`);
   let epoch = -1;
@@ -58,12 +51,4 @@ export function jsonlSource(file: string, seed: number): SampleSource {
       return { images: await Promise.all(images.map(decode)), ...before, prompt, answer, task };
     },
   };
-}
-
-function parseJson(content: string, file: string, number: number): unknown {
-  try {
-    return JSON.parse(content);
-  } catch (error) {
-    throw new UserError(`${file}, line ${number} is not valid JSON: ${messageOf(error)}.`);
-  }
 }

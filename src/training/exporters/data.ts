@@ -109,7 +109,3 @@ export async function exportSamples(
   }
   return samples;
 }
-
-/** One JSON object a line. */
-export const jsonLines = (rows: readonly object[]): string =>
-  rows.map((row) => `${JSON.stringify(row)}\n`).join('');

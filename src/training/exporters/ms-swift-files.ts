@@ -1,6 +1,6 @@
 /** @module The files that ms-swift trains from. */
 import type { GrpoConfig } from '../grpo/config.js';
-import { jsonLines } from './data.js';
+import { jsonLines } from '../../util/json-lines.js';
 import type { ExportedFiles, GrpoExport, CheckpointFacts, SftExport } from './exported.js';
 import { launchScript, nodesScript } from './launch.js';
 import { pluginName } from './ms-swift.js';

@@ -1,5 +1,6 @@
 /** @module The files that OpenRLHF trains from. It has no configuration file: its settings are a list of arguments. */
-import { type ExportedPrompt, jsonLines } from './data.js';
+import { jsonLines } from '../../util/json-lines.js';
+import type { ExportedPrompt } from './data.js';
 import type { ExportedFiles, GrpoExport } from './exported.js';
 import { nodesScript, quoted, rayScript } from './launch.js';
 import { completionsPerUpdate } from './rules.js';

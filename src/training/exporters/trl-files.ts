@@ -1,5 +1,5 @@
 /** @module The files that TRL trains from. */
-import { jsonLines } from './data.js';
+import { jsonLines } from '../../util/json-lines.js';
 import type { ExportedFiles, GrpoExport, SftExport } from './exported.js';
 import { launchScript, nodesScript } from './launch.js';
 import { completionsPerUpdate } from './rules.js';

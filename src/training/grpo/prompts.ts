@@ -1,5 +1,5 @@
 /** @module Prompts to answer: a picture, a policy, and what is known of the right answer. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { factsOf } from '../../iconworld/captions.js';
@@ -17,7 +17,8 @@ import { profileFrom } from '../../guard/profiles/index.js';
 import { decodeImage } from '../../images/decode.js';
 import type { RgbImage } from '../../images/image.js';
 import { Policy } from '../../policy/policy.js';
-import { assert, messageOf, UserError } from '../../util/errors.js';
+import { assert, UserError } from '../../util/errors.js';
+import { readJsonLines } from '../../util/json-lines.js';
 import { Random } from '../../util/random.js';
 import { type PolicyPrompt, policyPrompt } from '../policy-prompt.js';
 import type { RewardSample } from '../rewards/reward.js';
@@ -229,24 +230,11 @@ function jsonlPrompts(
 function readRows(file: string, profile: GuardProfile): Row[] {
   // Data sets repeat few policies in many lines.
   const policies = new Map<string, Policy>();
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UserError(`Cannot read the prompts ${file}: ${messageOf(error)}.`);
-  }
-  const rows = text.split('\n').flatMap((content, i) => {
-    if (content.trim() === '') return [];
-    let json: unknown;
-    try {
-      json = JSON.parse(content);
-    } catch (error) {
-      throw new UserError(`${file}, line ${i + 1} is not valid JSON: ${messageOf(error)}.`);
-    }
-    const parsed = line.safeParse(json);
-    if (parsed.success) return [rowOf(parsed.data, { file, number: i + 1 }, profile, policies)];
+  const rows = readJsonLines(file, 'the prompts').flatMap(({ line: number, value }) => {
+    const parsed = line.safeParse(value);
+    if (parsed.success) return [rowOf(parsed.data, { file, number }, profile, policies)];
     const [{ path, message }] = parsed.error.issues;
-    throw new UserError(`${file}, line ${i + 1}: ${path.join('.') || 'the line'}: ${message}.`);
+    throw new UserError(`${file}, line ${number}: ${path.join('.') || 'the line'}: ${message}.`);
   });
   if (rows.length === 0) throw new UserError(`${file} holds no prompts: give one JSON object a line.`);
   return rows;

@@ -1,5 +1,6 @@
 /** @module A reward that a service computes: asked in batches, with a limit of time, again where that can help. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { delayBefore } from '../../util/backoff.js';
 import { messageOf, UserError } from '../../util/errors.js';
 import type { RewardFunction } from './reward.js';
 import { errorResponse, requestOf, REWARDS_PATH, rewardResponse } from './wire.js';
@@ -15,8 +16,6 @@ export interface RemoteReward {
 
 export type Delay = (milliseconds: number) => Promise<unknown>;
 
-const FIRST_DELAY = 500;
-const MAX_DELAY = 30_000;
 /** Statuses that may be gone a moment later, besides all of 500 and more. */
 const PASSING: ReadonlySet<number> = new Set([408, 425, 429]);
 const SERVER_FAULT = 500;
@@ -50,8 +49,7 @@ function remoteReward(name: string, service: RemoteReward, delay: Delay): Reward
             `${place} does not answer after ${attempt + 1} tries (${error.message}): start the service, then give the same command again to go on from the last checkpoint`,
           );
         }
-        // Jitter keeps many runs from coming back at the same moment.
-        await delay(Math.min(MAX_DELAY, FIRST_DELAY * 2 ** attempt) * (0.5 + Math.random() / 2));
+        await delay(delayBefore(attempt));
       }
     }
   };

@@ -1,0 +1,37 @@
+/** @module Files with one JSON value a line, whose mistakes are named by file and line. */
+import { readFileSync } from 'node:fs';
+import { messageOf, UserError } from './errors.js';
+
+/** A value and the line it stands in, from 1. */
+export interface JsonLine {
+  readonly line: number;
+  readonly value: unknown;
+}
+
+/** A text file without the mark that some editors put before it; `what` it is stands in the message. @throws UserError */
+export function readText(path: string, what?: string): string {
+  try {
+    return readFileSync(path, 'utf8').replace(/^\u{FEFF}/u, '');
+  } catch (error) {
+    const named = what === undefined ? path : `${what} ${path}`;
+    throw new UserError(`Cannot read ${named}: ${messageOf(error)}; check the path`);
+  }
+}
+
+/** Empty lines are passed over. @throws UserError for a file that cannot be read and a line that is no JSON. */
+export function readJsonLines(path: string, what?: string): JsonLine[] {
+  return readText(path, what)
+    .split('\n')
+    .flatMap((content, i) => {
+      if (content.trim() === '') return [];
+      try {
+        return [{ line: i + 1, value: JSON.parse(content) as unknown }];
+      } catch (error) {
+        throw new UserError(`${path}, line ${i + 1} is not valid JSON: ${messageOf(error)}`);
+      }
+    });
+}
+
+/** The text of such a file. */
+export const jsonLines = (values: readonly object[]): string =>
+  values.map((value) => `${JSON.stringify(value)}\n`).join('');
