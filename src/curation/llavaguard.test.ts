@@ -331,7 +331,7 @@ describe('llavaguard', () => {
 
   it('refuses a table that is not there, and a profile without answers', async () => {
     const { folder, run } = await prepared();
-    await expect(run({}, join(folder, 'gone.csv'))).rejects.toThrow(/cannot read .*gone\.csv: ENOENT/);
+    await expect(run({}, join(folder, 'gone.csv'))).rejects.toThrow(/^Cannot read .*gone\.csv: ENOENT/);
     await expect(run({}, join(folder, 'gone.parquet'))).rejects.toThrow(/gone\.parquet .*ENOENT/);
     await expect(run({ profile: 'iconworld' })).rejects.toThrow(
       /cannot be written for the profile "iconworld"; choose one of paper, card/,
