@@ -57,7 +57,7 @@ describe('safeguard data recaption', () => {
 describe('safeguard data llavaguard', () => {
   it.each<[string[], RegExp]>([
     [['train.csv'], /missing required argument 'out'/],
-    [['gone.csv', 'out'], /cannot read gone\.csv: ENOENT/],
+    [['gone.csv', 'out'], /Cannot read gone\.csv: ENOENT/],
     [['train.txt', 'out'], /no table that is known by its name/],
     [['train.csv', 'out', '--profile', 'mine'], /cannot be written for the profile "mine"/],
     [['train.csv', 'out', '--timeout', '0'], /It must be a number above 0/],
