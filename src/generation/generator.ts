@@ -6,6 +6,7 @@ import { assert, UserError } from '../util/errors.js';
 import { Random } from '../util/random.js';
 import type { GrammarCompiler, TokenMasks } from './grammar/token-masks.js';
 import { type BatchRow, RunningBatch, type TextRunner } from './running-batch.js';
+import { SharedBatch } from './shared-batch.js';
 import { chooseToken, largestIds, logSumExp, type SamplingSettings } from './sampling.js';
 
 export interface GenerationSettings extends SamplingSettings {
@@ -89,6 +90,8 @@ export class Generator {
     private readonly text: TextRunner,
     private readonly rules: TokenRules,
     private readonly grammars: GrammarCompiler,
+    /** Runs `sharedPromptGraph`: answers then read their prompt's cache and copy nothing. Without it each has a copy. */
+    private readonly sharedText?: TextRunner,
   ) {}
 
   /** The answers to each prompt in the order of the prompts. A row's tokens do not depend on the others. */
@@ -103,9 +106,13 @@ export class Generator {
     const masks = settings.grammar === undefined ? null : this.grammars.compile(settings.grammar);
     const longest = Math.max(...prompts.map((prompt) => prompt.inputIds.length));
     this.checkLength(longest, maxNewTokens);
-    const batch = new RunningBatch<Row>(this.config, this.text, longest + maxNewTokens);
-    const { logits, ropeDeltas } = await this.prefill(batch, prompts);
-    batch.expand(n);
+    const shared = this.sharedText;
+    const prefilled = new RunningBatch<Row>(
+      this.config,
+      this.text,
+      shared === undefined ? longest + maxNewTokens : longest,
+    );
+    const { logits, ropeDeltas } = await this.prefill(prefilled, prompts);
     const rows = prompts.flatMap((prompt, i) =>
       Array.from({ length: n }, (_, k) => ({
         ...newRow(prompt, i * n + k, settings.seed),
@@ -115,7 +122,18 @@ export class Generator {
     );
     signal?.throwIfAborted();
     for (const row of rows) this.choose(row, logits[Math.floor(row.place / n)], settings, masks);
-    batch.rows = rows;
+    const batch =
+      shared === undefined
+        ? prefilled.expand(n, rows)
+        : new SharedBatch(
+            this.config,
+            shared,
+            {
+              caches: prefilled.promptCaches(),
+              lengths: prompts.map(({ inputIds }) => inputIds.length),
+            },
+            rows,
+          );
     while (rows.some((row) => row.finishReason === null)) {
       batch.compact();
       const next = await batch.decode();

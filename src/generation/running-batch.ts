@@ -22,8 +22,17 @@ export interface BatchRow {
   readonly finishReason: string | null;
 }
 
+/** Rows that grow token by token. */
+export interface DecodingBatch<Row extends BatchRow> {
+  readonly rows: readonly Row[];
+  /** One step: every row's newest token in, the logits after it out. Finished rows ride along until compacted. */
+  decode(): Promise<Float32Array[]>;
+  /** Drops finished rows once that is worth it. */
+  compact(): void;
+}
+
 /** The rows still at work and their caches of `capacity` tokens. */
-export class RunningBatch<Row extends BatchRow> {
+export class RunningBatch<Row extends BatchRow> implements DecodingBatch<Row> {
   rows: Row[] = [];
   private caches: Record<string, HostTensor> = {};
 
@@ -68,13 +77,14 @@ export class RunningBatch<Row extends BatchRow> {
     return { inputIds: inputIds.map((id) => (id === videoTokenId ? imageTokenId : id)), images };
   }
 
-  /** Each cached row `n` times in a row: what n answers to one prompt share is computed once. */
-  expand(n: number): void {
+  /** Each cached row `n` times in a row, for these rows: what n answers to one prompt share is computed once. */
+  expand(n: number, rows: Row[]): this {
     const { batch } = this;
     if (n > 1) this.take(Array.from({ length: batch * n }, (_, i) => Math.floor(i / n)));
+    this.rows = rows;
+    return this;
   }
 
-  /** One step: every row's newest token in, the logits after it out. Finished rows ride along until compacted. */
   async decode(): Promise<Float32Array[]> {
     const batch = this.rows.length;
     const inputIds = BigInt64Array.from(this.rows, (row) => BigInt(row.tokens.at(-1) ?? 0));
@@ -121,6 +131,11 @@ export class RunningBatch<Row extends BatchRow> {
     if (kept.length === 0 || kept.length > this.rows.length / 2) return;
     this.take(kept);
     this.rows = kept.map((row) => this.rows[row]);
+  }
+
+  /** What the prompts left in the caches, for batches that go on from there. */
+  promptCaches(): Record<string, HostTensor> {
+    return this.caches;
   }
 
   private get batch(): number {

@@ -2,11 +2,12 @@
 import { GrammarCompiler } from '../../generation/grammar/token-masks.js';
 import { type ImageEncoder, Generator, type TokenRules } from '../../generation/generator.js';
 import { cachedTextGraph } from '../../generation/graphs.js';
+import { sharedPromptGraph } from '../../generation/shared-prompt-graph.js';
 import type { Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
 import type { EncodedPrompt, Processor } from '../../models/qwen2_5_vl/processor.js';
 import { LoraGraph, type LoraSettings } from '../../nn/lora.js';
 import { lower } from '../../onnx/lower.js';
-import { type HostTensor, Session } from '../../runtime/session.js';
+import { type HostTensor, type HostTensors, Session } from '../../runtime/session.js';
 import type { ModelWeights } from '../weights.js';
 
 export interface Completion {
@@ -46,7 +47,7 @@ export interface RolloutParts {
 export class Rollout {
   private constructor(
     private readonly processor: Processor,
-    private readonly session: Session,
+    private readonly sessions: readonly WeightedSession[],
     private readonly generator: Generator,
   ) {}
 
@@ -59,24 +60,23 @@ export class Rollout {
     threads,
     lora,
   }: RolloutParts): Promise<Rollout> {
-    const model = lower(cachedTextGraph(config, lora && new LoraGraph(lora)), {
-      fuse: 'inference',
-      weights: 'input',
-    });
-    const session = await Session.create(model, { threads });
-    const fed: Record<string, HostTensor> = {};
-    for (const name of session.inputNames) {
-      const weight = weights.get(name);
-      if (weight !== undefined) fed[name] = weight;
-    }
+    const runnerOf = async (graph: typeof cachedTextGraph): Promise<WeightedSession> => {
+      const model = lower(graph(config, lora && new LoraGraph(lora)), {
+        fuse: 'inference',
+        weights: 'input',
+      });
+      return new WeightedSession(await Session.create(model, { threads }), weights);
+    };
+    const sessions = [await runnerOf(cachedTextGraph), await runnerOf(sharedPromptGraph)];
     const generator = new Generator(
       config,
       images,
-      { run: (feeds, fetches) => session.run({ ...feeds, ...fed }, fetches) },
+      sessions[0],
       rules,
       new GrammarCompiler(processor.tokenizer, rules.stop),
+      sessions[1],
     );
-    return new Rollout(processor, session, generator);
+    return new Rollout(processor, sessions, generator);
   }
 
   /** `n` completions of each prompt, in their order; prompts are computed once. */
@@ -100,6 +100,29 @@ export class Rollout {
   }
 
   async dispose(): Promise<void> {
-    await this.session.dispose();
+    for (const session of this.sessions) await session.dispose();
+  }
+}
+
+/** A session that is fed the weights, as they are, at every run. */
+class WeightedSession {
+  private readonly fed: Record<string, HostTensor> = {};
+
+  constructor(
+    private readonly session: Session,
+    weights: ModelWeights,
+  ) {
+    for (const name of session.inputNames) {
+      const weight = weights.get(name);
+      if (weight !== undefined) this.fed[name] = weight;
+    }
+  }
+
+  run(feeds: HostTensors, fetches: HostTensors): Promise<Record<string, HostTensor>> {
+    return this.session.run({ ...feeds, ...this.fed }, fetches);
+  }
+
+  dispose(): Promise<void> {
+    return this.session.dispose();
   }
 }
