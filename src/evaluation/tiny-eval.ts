@@ -47,6 +47,8 @@ export interface TinyEvalOptions {
   readonly seed: number | string;
   /** N: half free judgements, half on the levels; the two other F1 take another N/2 each. */
   readonly limit: number;
+  /** Those to ask for, all if absent; metrics of the others are null. */
+  readonly parts?: readonly Part[];
   /** Called with every judgement, in the order of the evaluation. */
   readonly onOutcome?: (outcome: Outcome) => void;
 }
@@ -57,7 +59,7 @@ export const SMALLEST_LIMIT = 10;
 /** Runs the whole evaluation; `loadIcons()` must have finished for both styles. */
 export async function evaluateTiny(
   answerer: Answerer,
-  { seed, limit, onOutcome }: TinyEvalOptions,
+  { seed, limit, parts = PARTS, onOutcome }: TinyEvalOptions,
 ): Promise<TinyEvaluation> {
   if (!Number.isSafeInteger(limit) || limit < SMALLEST_LIMIT) {
     throw new UserError(
@@ -66,7 +68,7 @@ export async function evaluateTiny(
   }
   const sizes = partSizes(limit);
   const pictures: Record<Part, Picture[]> = { free: [], levels: [], unseenStyle: [], newWords: [] };
-  for (const part of PARTS) {
+  for (const part of parts) {
     const items = drawPart(part, seed, sizes);
     const answers = await answerer(items);
     const outcomes = items.map((item, i) => outcomeOf(item, answers[i]));
@@ -98,7 +100,7 @@ type Statistic = (pictures: readonly Picture[]) => number | null;
 const flatF1: Statistic = (pictures) => binaryF1(pictures.flat());
 
 /** The mean over levels of each level's F1; a level without unsafe judgements, true or claimed, is left out. */
-const macroF1: Statistic = (pictures) => mean(levelF1(pictures));
+export const macroF1: Statistic = (pictures) => mean(levelF1(pictures));
 
 export function levelF1(pictures: readonly Picture[]): (number | null)[] {
   const levels = new Map<number, Outcome[]>();

@@ -14,7 +14,8 @@ import { type LowRank, Parameters } from '../nn/parameters.js';
 import { cacheName } from './graphs.js';
 
 /** What each answer has added to its prompt's cache, which is called {@link cacheName}. */
-export const ownCacheName = (kind: 'keys' | 'values', layer: number): string => `own_${cacheName(kind, layer)}`;
+export const ownCacheName = (kind: 'keys' | 'values', layer: number): string =>
+  `own_${cacheName(kind, layer)}`;
 
 /**
  * The prompt's cache is read once for all its answers and never copied. Feeds: `input_ids` i64 [prompts, answers],

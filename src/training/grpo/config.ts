@@ -25,6 +25,8 @@ const iconworldPrompts = z.strictObject({
   curriculum: z.array(z.tuple([share, z.int().min(1).max(9)])).default([[0, 9]]),
   /** Share of prompts that come as pairs: one picture under a policy that passes it and one that blocks it. */
   pairs: share.default(0),
+  /** The most statements of voice a policy has; as in IconWorld where it is left out. The evaluation's levels have seven. */
+  max_voice: z.int().min(0).max(9).optional(),
 });
 
 const jsonlPrompts = z.strictObject({
