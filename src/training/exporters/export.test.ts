@@ -95,6 +95,15 @@ describe('exports', { timeout: 60_000 }, () => {
     expect(existsSync(join(folder, 'README.md'))).toBe(true);
   });
 
+  it('starts the sampler of ms-swift from launch.sh, so that config.yaml trains without one', async () => {
+    const { folder } = await grpo('ms-swift', 'sampler');
+    const launch = readFileSync(join(folder, 'launch.sh'), 'utf8');
+    expect(launch).toMatch(/ swift rlhf config\.yaml --use_vllm true --vllm_mode colocate .*"\$@"\n/);
+    expect(readFileSync(join(folder, 'config.yaml'), 'utf8')).not.toContain('vllm');
+    const tuned = await sft('ms-swift', 'no-sampler');
+    expect(readFileSync(join(tuned.folder, 'launch.sh'), 'utf8')).not.toContain('vllm');
+  });
+
   it.each(grpoEngines)('names every setting that %s lacks', async (engine) => {
     const settings = {
       trainable: ['model.layers.*'],

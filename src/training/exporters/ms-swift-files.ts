@@ -58,8 +58,6 @@ function templatePlugin(checkpoint: CheckpointFacts | null): string {
 const GRPO_FIXED: EngineSettings = {
   rlhf_type: 'grpo',
   external_plugins: ['template.py', 'rewards.py'],
-  use_vllm: true,
-  vllm_mode: 'colocate',
   log_completions: true,
 };
 
@@ -67,10 +65,13 @@ const tuner = ({ lora }: Pick<GrpoConfig, 'lora'>): EngineSettings => ({
   tuner_type: lora === undefined ? 'full' : 'lora',
 });
 
+/** Where completions are sampled is part of how a run is started, not of what it is. */
+const SAMPLER = '--use_vllm true --vllm_mode colocate';
+
 /** \`swift\` starts torchrun by itself where these are set. */
 const launch = (command: string): string =>
   `env NPROC_PER_NODE="$GPUS" NNODES="$NODES" NODE_RANK="$NODE_RANK" MASTER_ADDR="$MASTER_ADDR" MASTER_PORT="$MASTER_PORT" ` +
-  `swift ${command} config.yaml --per_device_train_batch_size "$MICRO_BATCH" --gradient_accumulation_steps "$ACCUMULATE" --deepspeed zero3`;
+  `swift ${command} --per_device_train_batch_size "$MICRO_BATCH" --gradient_accumulation_steps "$ACCUMULATE" --deepspeed zero3`;
 
 /** Pictures stand where their marks are. */
 const user = (prompt: string, images: readonly string[]): object => ({
@@ -106,7 +107,7 @@ export function msSwiftGrpoFiles({
     'rewards.py': msSwiftShim(rewardsUrl, names),
     'launch.sh': launchScript(
       { perUpdate: completionsPerUpdate(config), items: 'completions' },
-      launch('rlhf'),
+      launch(`rlhf config.yaml ${SAMPLER}`),
     ),
     'launch-nodes.sh': nodesScript({ asks: true, ray: false }),
   };
@@ -128,7 +129,7 @@ export function msSwiftSftFiles({ config, settings, samples, checkpoint }: SftEx
       ...settings,
     }),
     'template.py': templatePlugin(checkpoint),
-    'launch.sh': launchScript({ perUpdate: config.batch_size, items: 'samples' }, launch('sft')),
+    'launch.sh': launchScript({ perUpdate: config.batch_size, items: 'samples' }, launch('sft config.yaml')),
     'launch-nodes.sh': nodesScript({ asks: false, ray: false }),
   };
 }
