@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
 import { parseSftConfig } from '../config.js';
 import { parseGrpoConfig } from '../grpo/config.js';
 import { openPrompts } from '../grpo/prompts.js';
@@ -102,6 +104,15 @@ describe('exports', { timeout: 60_000 }, () => {
     expect(readFileSync(join(folder, 'config.yaml'), 'utf8')).not.toContain('vllm');
     const tuned = await sft('ms-swift', 'no-sampler');
     expect(readFileSync(join(tuned.folder, 'launch.sh'), 'utf8')).not.toContain('vllm');
+  });
+
+  it('gives ms-swift lists of words alone, as its command line joins them', async () => {
+    const { folder } = await grpo('ms-swift', 'words');
+    const settings = z.record(z.string(), z.unknown());
+    const values = Object.values(settings.parse(parse(readFileSync(join(folder, 'config.yaml'), 'utf8'))));
+    const lists = values.filter((value) => Array.isArray(value));
+    expect(lists).toContainEqual(['1', '1']);
+    expect(lists.flat().filter((entry) => typeof entry !== 'string')).toEqual([]);
   });
 
   it.each(grpoEngines)('names every setting that %s lacks', async (engine) => {
