@@ -1,6 +1,7 @@
 /** @module The files that ms-swift trains from. */
 import type { GrpoConfig } from '../grpo/config.js';
 import { jsonLines } from '../../util/json-lines.js';
+import { promptTurns, withMarks } from './chat.js';
 import type { ExportedFiles, GrpoExport, CheckpointFacts, SftExport } from './exported.js';
 import { launchScript, nodesScript } from './launch.js';
 import { pluginName } from './ms-swift.js';
@@ -73,12 +74,6 @@ const launch = (command: string): string =>
   `env NPROC_PER_NODE="$GPUS" NNODES="$NODES" NODE_RANK="$NODE_RANK" MASTER_ADDR="$MASTER_ADDR" MASTER_PORT="$MASTER_PORT" ` +
   `swift ${command} --per_device_train_batch_size "$MICRO_BATCH" --gradient_accumulation_steps "$ACCUMULATE" --deepspeed zero3`;
 
-/** Pictures stand where their marks are. */
-const user = (prompt: string, images: readonly string[]): object => ({
-  role: 'user',
-  content: '<image>'.repeat(images.length) + prompt,
-});
-
 export function msSwiftGrpoFiles({
   config,
   settings,
@@ -89,8 +84,8 @@ export function msSwiftGrpoFiles({
   const names = Object.keys(config.rewards).map((reward) => [pluginName(reward), reward] as const);
   return {
     'train.jsonl': jsonLines(
-      prompts.train.map(({ prompt, images, label, sample }) => ({
-        messages: [user(prompt, images)],
+      prompts.train.map(({ system, prompt, images, label, sample }) => ({
+        messages: promptTurns(system, withMarks(prompt, images)),
         images,
         solution: `<answer>${label}</answer>`,
         sample,
@@ -116,8 +111,8 @@ export function msSwiftGrpoFiles({
 export function msSwiftSftFiles({ config, settings, samples, checkpoint }: SftExport): ExportedFiles {
   return {
     'train.jsonl': jsonLines(
-      samples.map(({ prompt, answer, images }) => ({
-        messages: [user(prompt, images), { role: 'assistant', content: answer }],
+      samples.map(({ system, prompt, answer, images }) => ({
+        messages: [...promptTurns(system, withMarks(prompt, images)), { role: 'assistant', content: answer }],
         images,
       })),
     ),
