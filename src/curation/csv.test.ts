@@ -50,6 +50,8 @@ describe('parseCsv', () => {
   it.each<[string, string]>([
     ['a,b\n1,"2\n3,4\n', 'a.csv, line 2: a quote that opens here is never closed'],
     ['a,b\n"1\n2"x,3', 'a.csv, line 3: there is text beside a quoted field'],
+    ['a,b\n"1\r\n2","\r\n"x', 'a.csv, line 4: there is text beside a quoted field'],
+    ['a,b\n1,"""', 'a.csv, line 2: a quote that opens here is never closed'],
     ['a,b\n1,x"y"', 'a.csv, line 2: there is text beside a quoted field'],
     ['a,b\n"1\n1",2\n1,2,3\n', 'a.csv, line 4 has 3 fields, and the header has 2'],
     ['a,b\n1\n', 'a.csv, line 2 has 1 fields, and the header has 2'],

@@ -1,6 +1,6 @@
 /** @module What a server's refusals mean, and what to do about them. */
 import { z } from 'zod';
-import { messageOf, UserError } from '../util/errors.js';
+import { fetchFailure, UserError } from '../util/errors.js';
 
 /** A failure that may pass: the request is sent again. The message is that of a `UserError`. */
 export class PassingError extends Error {
@@ -140,10 +140,6 @@ export function networkError(error: unknown, baseURL: string): UserError | Passi
     return new UserError(`the host of ${baseURL} is not known; correct the base URL`);
   }
   return new UserError(
-    `${baseURL} cannot be reached (${code || reasonOf(error)}); check the base URL and the network`,
+    `${baseURL} cannot be reached (${code || fetchFailure(error)}); check the base URL and the network`,
   );
-}
-
-function reasonOf(error: unknown): string {
-  return messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
 }

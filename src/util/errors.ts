@@ -20,3 +20,9 @@ export function assert(condition: unknown, message: string): asserts condition {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Why Node's `fetch` failed: it says so one level down, and two where it tried several addresses of a host. */
+export function fetchFailure(error: unknown): string {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  return messageOf(cause instanceof AggregateError ? cause.errors[0] : cause);
+}

@@ -1,6 +1,6 @@
 /** @module Requests to the hub: redirects by hand, the token for the hub alone, patience where it helps. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { messageOf, UserError } from '../../util/errors.js';
+import { fetchFailure, UserError } from '../../util/errors.js';
 import type { HubSettings } from './settings.js';
 
 const MAX_REDIRECTS = 5;
@@ -63,7 +63,7 @@ export async function hubFetch(url: string, request: HubRequest): Promise<Respon
       });
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
-      throw new PassingFailure(`${current.origin} cannot be reached (${causeOf(error)})`);
+      throw new PassingFailure(`${current.origin} cannot be reached (${fetchFailure(error)})`);
     }
     const location = response.headers.get('location');
     if (!REDIRECTS.has(response.status) || location === null) return checked(response, subject, settings);
@@ -135,9 +135,4 @@ export function throwIfPassing({ status, headers }: Response): void {
   if (status !== TOO_MANY && status < SERVER_ERROR) return;
   const after = Number(headers.get('retry-after') ?? Number.NaN);
   throw new PassingFailure(`the hub answers HTTP ${status}`, Number.isFinite(after) ? after * SECOND : null);
-}
-
-/** Node's fetch hides why it failed one level down. */
-export function causeOf(error: unknown): string {
-  return error instanceof Error && error.cause !== undefined ? messageOf(error.cause) : messageOf(error);
 }

@@ -8,9 +8,9 @@ import {
   listFiles,
   modelInfo,
 } from '@huggingface/hub';
-import { UserError } from '../../util/errors.js';
+import { fetchFailure, UserError } from '../../util/errors.js';
 import { isHubName } from './cache.js';
-import { causeOf, PassingFailure, patiently, throwIfPassing } from './http.js';
+import { PassingFailure, patiently, throwIfPassing } from './http.js';
 import { type HubSettings, hubSettings } from './settings.js';
 import type { UploadFile } from './upload-files.js';
 
@@ -101,7 +101,7 @@ function patientFetch(subject: string, settings: HubSettings, signal?: AbortSign
         } catch (error) {
           if (signal?.aborted) throw signal.reason;
           if (init?.signal?.aborted) throw error;
-          throw new PassingFailure(`${originOf(input)} cannot be reached (${causeOf(error)})`);
+          throw new PassingFailure(`${originOf(input)} cannot be reached (${fetchFailure(error)})`);
         }
         throwIfPassing(response);
         return response;

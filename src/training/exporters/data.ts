@@ -1,7 +1,6 @@
 /** @module Prompts and samples as engines read them: texts, pictures as files, and what the reward service must know. */
 import { plainWords } from '../../engines/plain-words.js';
 import type { RgbImage } from '../../images/image.js';
-import { UserError } from '../../util/errors.js';
 import type { SampleSource } from '../examples.js';
 import { CompletionLog } from '../grpo/completion-log.js';
 import type { GrpoPrompt, PromptSource } from '../grpo/prompts.js';
@@ -10,6 +9,8 @@ import { sentSampleOf } from '../rewards/wire.js';
 
 /** A prompt as it is written out. */
 export interface ExportedPrompt {
+  /** What stands before the user's turn; the chat template's own words where it is left out. */
+  readonly system?: string;
   /** Names of special tokens and of pictures' places are broken, as engines tokenize a rendered chat as one text. */
   readonly prompt: string;
   /** Paths relative to the export's folder. */
@@ -21,6 +22,7 @@ export interface ExportedPrompt {
 
 /** A sample of supervised fine-tuning as it is written out. */
 export interface ExportedSample {
+  readonly system?: string;
   readonly prompt: string;
   readonly answer: string;
   readonly images: readonly string[];
@@ -64,22 +66,17 @@ export async function exportPrompts(
   return { train, heldOut: kept };
 }
 
-/** A system prompt would be lost on the way, and the engine would train on other words: that is refused. */
-function refuseSystem(system: string | undefined): void {
-  if (system === undefined) return;
-  throw new UserError(
-    "A line has a system prompt, which exports do not carry: leave it out, and put its words into the user's prompt.",
-  );
-}
+const systemOf = (system: string | undefined): { system?: string } =>
+  system === undefined ? {} : { system: plainWords(system) };
 
 async function exported(
   { system, prompt, images, sample }: GrpoPrompt,
   pictures: Pictures,
 ): Promise<ExportedPrompt> {
-  refuseSystem(system);
   const text = plainWords(prompt);
   const sent = sentSampleOf(text, { ...sample, statements: sample.statements.map(plainWords) });
   return {
+    ...systemOf(system),
     prompt: text,
     images: await pictures.write(images),
     label: sample.label,
@@ -98,8 +95,8 @@ export async function exportSamples(
   const samples: ExportedSample[] = [];
   for (let i = 0; i < count; i++) {
     const { system, prompt, answer, images, task } = await source.sample(i);
-    refuseSystem(system);
     samples.push({
+      ...systemOf(system),
       prompt: plainWords(prompt),
       answer: plainWords(answer),
       images: await pictures.write(images),

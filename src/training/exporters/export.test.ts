@@ -2,6 +2,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parquetReadObjects } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
 import { parseSftConfig } from '../config.js';
 import { parseGrpoConfig } from '../grpo/config.js';
 import { openPrompts } from '../grpo/prompts.js';
@@ -9,6 +11,7 @@ import { openSource } from '../sources.js';
 import { sharedFolder } from '../tiny-model.test-util.js';
 import { GRPO_ENGINES, type GrpoEngine, SFT_ENGINES, type SftEngine } from './engines.js';
 import { exportGrpo, exportSft } from './export.js';
+import { FITTING } from './fitting.test-util.js';
 
 const MODEL = 'models/safeguard-vl-tiny';
 const grpoEngines = Object.keys(GRPO_ENGINES) as GrpoEngine[];
@@ -35,12 +38,6 @@ const sftJson = (settings: Record<string, unknown> = {}) => ({
   data: { source: 'iconworld', tasks: { judgement: 1 } },
   ...settings,
 });
-
-/** What an engine's run must leave out or set, as its table says. */
-const FITTING: Readonly<Partial<Record<GrpoEngine, Record<string, unknown>>>> = {
-  verl: { lora: { r: 8, alpha: 16 }, optimizer: { lr: 1e-6, weight_decay: 0 } },
-  openrlhf: { top_k: 0 },
-};
 
 describe('exports', { timeout: 60_000 }, () => {
   const scratch = sharedFolder();
@@ -95,6 +92,24 @@ describe('exports', { timeout: 60_000 }, () => {
     expect(existsSync(join(folder, 'README.md'))).toBe(true);
   });
 
+  it('starts the sampler of ms-swift from launch.sh, so that config.yaml trains without one', async () => {
+    const { folder } = await grpo('ms-swift', 'sampler');
+    const launch = readFileSync(join(folder, 'launch.sh'), 'utf8');
+    expect(launch).toMatch(/ swift rlhf config\.yaml --use_vllm true --vllm_mode colocate .*"\$@"\n/);
+    expect(readFileSync(join(folder, 'config.yaml'), 'utf8')).not.toContain('vllm');
+    const tuned = await sft('ms-swift', 'no-sampler');
+    expect(readFileSync(join(tuned.folder, 'launch.sh'), 'utf8')).not.toContain('vllm');
+  });
+
+  it('gives ms-swift lists of words alone, as its command line joins them', async () => {
+    const { folder } = await grpo('ms-swift', 'words');
+    const settings = z.record(z.string(), z.unknown());
+    const values = Object.values(settings.parse(parse(readFileSync(join(folder, 'config.yaml'), 'utf8'))));
+    const lists = values.filter((value) => Array.isArray(value));
+    expect(lists).toContainEqual(['1', '1']);
+    expect(lists.flat().filter((entry) => typeof entry !== 'string')).toEqual([]);
+  });
+
   it.each(grpoEngines)('names every setting that %s lacks', async (engine) => {
     const settings = {
       trainable: ['model.layers.*'],
@@ -107,18 +122,10 @@ describe('exports', { timeout: 60_000 }, () => {
     expect(existsSync(join(scratch, `lacks-${engine}`))).toBe(false);
   });
 
-  it('refuses the objective that no engine has, a folder with other files, and a system prompt', async () => {
+  it('refuses the objective that no engine has, and a folder with other files', async () => {
     await expect(sft('trl', 'cells', { objective: 'cells', vision: 'trained' })).rejects.toThrow(/objective/);
     mkdirSync(join(scratch, 'full'));
     writeFileSync(join(scratch, 'full', 'letter.txt'), 'mine');
     await expect(sft('trl', 'full')).rejects.toThrow(/holds other files: give a folder that is empty or new/);
-    const file = join(scratch, 'system.jsonl');
-    writeFileSync(
-      file,
-      `${JSON.stringify({ prompt: 'a', answer: 'b', images: [], task: 'x', system: 'Be kind.' })}\n`,
-    );
-    await expect(sft('trl', 'system', { data: { source: 'jsonl', file } })).rejects.toThrow(
-      /system prompt, which exports do not carry/,
-    );
   });
 });

@@ -1,6 +1,7 @@
 /** @module The files that ms-swift trains from. */
 import type { GrpoConfig } from '../grpo/config.js';
 import { jsonLines } from '../../util/json-lines.js';
+import { promptTurns, withMarks } from './chat.js';
 import type { ExportedFiles, GrpoExport, CheckpointFacts, SftExport } from './exported.js';
 import { launchScript, nodesScript } from './launch.js';
 import { pluginName } from './ms-swift.js';
@@ -58,8 +59,6 @@ function templatePlugin(checkpoint: CheckpointFacts | null): string {
 const GRPO_FIXED: EngineSettings = {
   rlhf_type: 'grpo',
   external_plugins: ['template.py', 'rewards.py'],
-  use_vllm: true,
-  vllm_mode: 'colocate',
   log_completions: true,
 };
 
@@ -67,16 +66,13 @@ const tuner = ({ lora }: Pick<GrpoConfig, 'lora'>): EngineSettings => ({
   tuner_type: lora === undefined ? 'full' : 'lora',
 });
 
+/** Where completions are sampled is part of how a run is started, not of what it is. */
+const SAMPLER = '--use_vllm true --vllm_mode colocate';
+
 /** \`swift\` starts torchrun by itself where these are set. */
 const launch = (command: string): string =>
   `env NPROC_PER_NODE="$GPUS" NNODES="$NODES" NODE_RANK="$NODE_RANK" MASTER_ADDR="$MASTER_ADDR" MASTER_PORT="$MASTER_PORT" ` +
-  `swift ${command} config.yaml --per_device_train_batch_size "$MICRO_BATCH" --gradient_accumulation_steps "$ACCUMULATE" --deepspeed zero3`;
-
-/** Pictures stand where their marks are. */
-const user = (prompt: string, images: readonly string[]): object => ({
-  role: 'user',
-  content: '<image>'.repeat(images.length) + prompt,
-});
+  `swift ${command} --per_device_train_batch_size "$MICRO_BATCH" --gradient_accumulation_steps "$ACCUMULATE" --deepspeed zero3`;
 
 export function msSwiftGrpoFiles({
   config,
@@ -88,8 +84,8 @@ export function msSwiftGrpoFiles({
   const names = Object.keys(config.rewards).map((reward) => [pluginName(reward), reward] as const);
   return {
     'train.jsonl': jsonLines(
-      prompts.train.map(({ prompt, images, label, sample }) => ({
-        messages: [user(prompt, images)],
+      prompts.train.map(({ system, prompt, images, label, sample }) => ({
+        messages: promptTurns(system, withMarks(prompt, images)),
         images,
         solution: `<answer>${label}</answer>`,
         sample,
@@ -106,7 +102,7 @@ export function msSwiftGrpoFiles({
     'rewards.py': msSwiftShim(rewardsUrl, names),
     'launch.sh': launchScript(
       { perUpdate: completionsPerUpdate(config), items: 'completions' },
-      launch('rlhf'),
+      launch(`rlhf config.yaml ${SAMPLER}`),
     ),
     'launch-nodes.sh': nodesScript({ asks: true, ray: false }),
   };
@@ -115,8 +111,8 @@ export function msSwiftGrpoFiles({
 export function msSwiftSftFiles({ config, settings, samples, checkpoint }: SftExport): ExportedFiles {
   return {
     'train.jsonl': jsonLines(
-      samples.map(({ prompt, answer, images }) => ({
-        messages: [user(prompt, images), { role: 'assistant', content: answer }],
+      samples.map(({ system, prompt, answer, images }) => ({
+        messages: [...promptTurns(system, withMarks(prompt, images)), { role: 'assistant', content: answer }],
         images,
       })),
     ),
@@ -128,7 +124,7 @@ export function msSwiftSftFiles({ config, settings, samples, checkpoint }: SftEx
       ...settings,
     }),
     'template.py': templatePlugin(checkpoint),
-    'launch.sh': launchScript({ perUpdate: config.batch_size, items: 'samples' }, launch('sft')),
+    'launch.sh': launchScript({ perUpdate: config.batch_size, items: 'samples' }, launch('sft config.yaml')),
     'launch-nodes.sh': nodesScript({ asks: false, ray: false }),
   };
 }

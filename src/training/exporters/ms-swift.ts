@@ -51,7 +51,8 @@ export const MS_SWIFT_GRPO: SettingTable<GrpoConfig> = {
     if (shared.kind === 'lacks') return shared;
     return written({
       reward_funcs: Object.keys(rewards).map(pluginName),
-      reward_weights: Object.values(rewards),
+      // `swift` joins a list into a command line without making words of numbers (swift/cli/main.py).
+      reward_weights: Object.values(rewards).map(String),
     });
   },
   dynamic_sampling: (rounds) =>

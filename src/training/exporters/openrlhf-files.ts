@@ -1,5 +1,6 @@
 /** @module The files that OpenRLHF trains from. It has no configuration file: its settings are a list of arguments. */
 import { jsonLines } from '../../util/json-lines.js';
+import { promptTurns } from './chat.js';
 import type { ExportedPrompt } from './data.js';
 import type { ExportedFiles, GrpoExport } from './exported.js';
 import { nodesScript, quoted, rayScript } from './launch.js';
@@ -67,14 +68,19 @@ export function openrlhfFiles({ config, settings, prompts, rewardsUrl }: GrpoExp
   };
 }
 
+interface Part {
+  readonly type: string;
+  readonly text?: string;
+}
+
+const textPart = (text: string): Part => ({ type: 'text', text });
+
 /** As content in parts, since OpenRLHF takes the spaces from the edges of plain text. */
-const rowOf = ({ prompt, images, sample }: ExportedPrompt): object => ({
-  prompt: [
-    {
-      role: 'user',
-      content: [...images.map(() => ({ type: 'image' })), { type: 'text', text: prompt }],
-    },
-  ],
+const rowOf = ({ system, prompt, images, sample }: ExportedPrompt): object => ({
+  prompt: promptTurns<readonly Part[]>(system === undefined ? undefined : [textPart(system)], [
+    ...images.map(() => ({ type: 'image' })),
+    textPart(prompt),
+  ]),
   images,
   sample,
 });

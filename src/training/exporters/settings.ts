@@ -81,8 +81,21 @@ export interface Mapping {
   readonly lines: readonly MappedSetting[];
 }
 
+/** What becomes of every setting of a configuration; those that the file leaves out and no default fills are not asked. */
+export function mappedSettings<Config extends object>(
+  config: Config,
+  table: SettingTable<Config>,
+): MappedSetting[] {
+  const rules = Object.entries<Rule<never, Config>>(table);
+  return rules.flatMap(([path, rule]): MappedSetting[] => {
+    const value = valueAt(config, path);
+    // The table's type holds each rule to the value at its path.
+    return value === undefined ? [] : [{ path, value, translation: rule(value as never, config) }];
+  });
+}
+
 /**
- * Every setting of a configuration in an engine's words; those that the file leaves out and no default fills are not asked.
+ * A configuration in an engine's words.
  * @throws UserError naming every setting that the engine lacks.
  */
 export function translate<Config extends object>(
@@ -94,12 +107,7 @@ export function translate<Config extends object>(
     named,
   }: { readonly engine: string; readonly file: string; readonly named: ReadonlySet<string> },
 ): Mapping {
-  const rules = Object.entries<Rule<never, Config>>(table);
-  const lines = rules.flatMap(([path, rule]): MappedSetting[] => {
-    const value = valueAt(config, path);
-    // The table's type holds each rule to the value at its path.
-    return value === undefined ? [] : [{ path, value, translation: rule(value as never, config) }];
-  });
+  const lines = mappedSettings(config, table);
   const wrong = lines.flatMap(({ path, value, translation }) => {
     const refused = translation.kind === 'lacks' || (translation.kind === 'unwatched' && named.has(path));
     return refused ? [`${path} (${JSON.stringify(value)}): ${translation.why}`] : [];

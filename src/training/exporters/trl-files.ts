@@ -1,10 +1,12 @@
 /** @module The files that TRL trains from. */
 import { jsonLines } from '../../util/json-lines.js';
+import { promptTurns } from './chat.js';
 import type { ExportedFiles, GrpoExport, SftExport } from './exported.js';
 import { launchScript, nodesScript } from './launch.js';
 import { completionsPerUpdate } from './rules.js';
 import type { EngineSettings } from './settings.js';
 import { trlShim } from './shim.js';
+import { yamlOf } from './yaml.js';
 
 /** Where TRL's defaults are not what this program does. */
 const GRPO_FIXED: EngineSettings = {
@@ -141,14 +143,15 @@ ${PREPARE}
 if __name__ == "__main__":
     main()
 `;
-import { yamlOf } from './yaml.js';
-
-const user = (content: string): object[] => [{ role: 'user', content }];
 
 export function trlGrpoFiles({ config, settings, prompts, rewardsUrl }: GrpoExport): ExportedFiles {
   return {
     'train.jsonl': jsonLines(
-      prompts.train.map(({ prompt, images, sample }) => ({ prompt: user(prompt), images, sample })),
+      prompts.train.map(({ system, prompt, images, sample }) => ({
+        prompt: promptTurns(system, prompt),
+        images,
+        sample,
+      })),
     ),
     'config.yaml': yamlOf({ ...FIXED, ...GRPO_FIXED, ...settings }),
     'accelerate.yaml': yamlOf(ACCELERATE),
@@ -162,8 +165,8 @@ export function trlGrpoFiles({ config, settings, prompts, rewardsUrl }: GrpoExpo
 export function trlSftFiles({ config, settings, samples }: SftExport): ExportedFiles {
   return {
     'train.jsonl': jsonLines(
-      samples.map(({ prompt, answer, images }) => ({
-        prompt: user(prompt),
+      samples.map(({ system, prompt, answer, images }) => ({
+        prompt: promptTurns(system, prompt),
         completion: [{ role: 'assistant', content: answer }],
         images,
       })),

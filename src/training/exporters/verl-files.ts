@@ -1,5 +1,6 @@
 /** @module The files that verl trains from. */
 import { ByteWriter, parquetWrite } from 'hyparquet-writer';
+import { promptTurns, withMarks } from './chat.js';
 import type { ExportedPrompt } from './data.js';
 import type { ExportedFiles, GrpoExport } from './exported.js';
 import { nodesScript, rayScript } from './launch.js';
@@ -136,9 +137,7 @@ async function parquetOf(
       { name: 'data_source', data: rows.map(() => 'safeguard-vl') },
       {
         name: 'prompt',
-        data: rows.map(({ prompt, images }) => [
-          { role: 'user', content: '<image>'.repeat(images.length) + prompt },
-        ]),
+        data: rows.map(({ system, prompt, images }) => promptTurns(system, withMarks(prompt, images))),
       },
       { name: 'images', data: rows.map(({ images }) => images.map((path) => ({ bytes: picture(path) }))) },
       { name: 'ability', data: rows.map(() => 'guardrail') },

@@ -1,7 +1,7 @@
 /** @module A reward that a service computes: asked in batches, with a limit of time, again where that can help. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { delayBefore } from '../../util/backoff.js';
-import { messageOf, UserError } from '../../util/errors.js';
+import { fetchFailure, UserError } from '../../util/errors.js';
 import type { RewardFunction } from './reward.js';
 import { errorResponse, requestOf, REWARDS_PATH, rewardResponse } from './wire.js';
 
@@ -81,8 +81,7 @@ async function post(place: string, body: string, seconds: number): Promise<unkno
 
 function whyOf(error: unknown, seconds: number): string {
   if (error instanceof Error && error.name === 'TimeoutError') return `no answer within ${seconds} s`;
-  // fetch hides what happened one level down.
-  return messageOf(error instanceof Error && error.cause !== undefined ? error.cause : error);
+  return fetchFailure(error);
 }
 
 function parsed(text: string): unknown {

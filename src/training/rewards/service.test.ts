@@ -94,6 +94,21 @@ describe('serveRewards', () => {
     expect(await post(`${url}/rewards`, body)).toMatchObject({ status: 200, said: { totals: [1] } });
   });
 
+  it('once closed answers what is under way and takes nothing more on the same connection', async () => {
+    let closed: Promise<void> | undefined;
+    const table = await paper({
+      own: (inputs) => {
+        closed = open.splice(0)[0]?.close();
+        return inputs.map(() => 1);
+      },
+    });
+    const url = await serve({ table });
+    const body = JSON.stringify(requestOf([input(right)]));
+    expect(await post(`${url}/rewards`, body)).toMatchObject({ status: 200 });
+    await expect(post(`${url}/rewards`, body)).rejects.toThrow('fetch failed');
+    await closed;
+  });
+
   it('says that an address is taken', async () => {
     const port = Number(new URL(await serve()).port);
     await expect(serve({ port })).rejects.toThrow(/something listens there already: give another --port/);

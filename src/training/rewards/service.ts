@@ -76,7 +76,8 @@ export async function serveRewards(options: ServiceOptions): Promise<RewardServi
   const routes = routesOf(options);
   const server = createServer({ connectionsCheckingInterval: LOOK_EVERY }, (request, response) => {
     void handle(request, routes, options).then((reply) => {
-      send(response, reply);
+      // A connection that is kept would go on being served after the close.
+      send(response, server.listening ? reply : closing(reply));
     });
   });
   server.requestTimeout = timeout;
@@ -100,6 +101,9 @@ const failure = (status: number, message: string, headers?: Reply['headers']): R
   headers,
 });
 
+const CLOSE = { connection: 'close' } as const;
+const closing = (reply: Reply): Reply => ({ ...reply, headers: { ...reply.headers, ...CLOSE } });
+
 async function handle(
   request: IncomingMessage,
   routes: ReadonlyMap<string, Route>,
@@ -118,8 +122,7 @@ async function handle(
   } catch (error) {
     if (error instanceof Refusal) {
       // What is left of a body that is too large is not read.
-      const close = error.status === STATUS.tooLarge ? { connection: 'close' } : undefined;
-      return failure(error.status, error.message, close);
+      return failure(error.status, error.message, error.status === STATUS.tooLarge ? CLOSE : undefined);
     }
     onFault(
       error instanceof UserError || !(error instanceof Error)
