@@ -77,8 +77,10 @@ const TASKS: Readonly<Record<string, StreamFactory>> = {
   locate_plain: (maxRules) => locateSample({ maxRules, maxVoice: Math.min(2, maxRules - 1), plain: true }),
   locate: (maxRules) => locateSample({ maxRules, noise: NOISE }),
   judgement: (maxRules) => judgementSample({ maxRules, noise: NOISE }),
-  judgement_groups: (maxRules) => judgementSample({ maxRules, maxVoice: LONG_VOICE, kinds: GROUP_KINDS, noise: NOISE }),
-  judgement_conditions: (maxRules) => judgementSample({ maxRules, maxVoice: LONG_VOICE, kinds: CONDITION_KINDS, noise: NOISE }),
+  judgement_groups: (maxRules) =>
+    judgementSample({ maxRules, maxVoice: LONG_VOICE, kinds: GROUP_KINDS, noise: NOISE }),
+  judgement_conditions: (maxRules) =>
+    judgementSample({ maxRules, maxVoice: LONG_VOICE, kinds: CONDITION_KINDS, noise: NOISE }),
   judgement_long: (maxRules) => judgementSample({ maxRules, maxVoice: LONG_VOICE, noise: NOISE }),
   /** The same without pictures: readings of which half of the conditions name the place. */
   judgement_words: (maxRules) => judgementSample({ maxRules, noise: NOISE, inWords: true }),

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# What GRPO gives: the same start, three seeds, and policies that none of them saw. Stops and goes on at will.
+# Usage: runs/gain.sh START, a checkpoint folder taken early from SFT.
+set -euo pipefail
+start=$(realpath "${1:?give the checkpoint folder to start from}")
+cd "$(dirname "$0")/.."
+out=runs/out/gain
+[ -e dist/cli/main.js ] || npm run build
+mkdir -p "$out"
+for seed in 1 2 3; do
+  sed "s|START|$start|; s|SEED|$seed|" runs/gain/grpo.yaml > "$out/$seed.yaml"
+  node dist/cli/main.js train grpo --config "$out/$seed.yaml"
+done
+npx tsx scripts/tiny-gain.ts --start "$start" --trained "$out/1/best" --trained "$out/2/best" --trained "$out/3/best" | tee "$out/gain.md"
