@@ -7,8 +7,12 @@ cd "$(dirname "$0")/.."
 out=runs/out/gain
 [ -e dist/cli/main.js ] || npm run build
 mkdir -p "$out"
+runs=()
 for seed in 1 2 3; do
   sed "s|START|$start|; s|SEED|$seed|" runs/gain/grpo.yaml > "$out/$seed.yaml"
-  node dist/cli/main.js train grpo --config "$out/$seed.yaml"
+  # One thread each, side by side: what a step does outside of ONNX Runtime then costs nobody a core.
+  node dist/cli/main.js train grpo --config "$out/$seed.yaml" > "$out/$seed.log" 2>&1 &
+  runs+=($!)
 done
+for run in "${runs[@]}"; do wait "$run"; done
 npx tsx scripts/tiny-gain.ts --start "$start" --trained "$out/1/best" --trained "$out/2/best" --trained "$out/3/best" | tee "$out/gain.md"

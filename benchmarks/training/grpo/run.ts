@@ -1,7 +1,7 @@
 /**
  * A GRPO step here and in TRL (GRPOTrainer on torch), on the CPU, with the same weights, prompt and completions:
  * `npx tsx benchmarks/training/grpo/run.ts [--python PATH] [--rounds 3] [--steps 3] [--threads N] [--attention sdpa|eager]
- * [--smoke] [--save]`. Prints tables, then one JSON line; exit code 1 if the sides do not learn the same.
+ * [--size tiny|large] [--smoke] [--save]`. Prints tables, then one JSON line; exit code 1 if the sides do not learn the same.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -39,6 +39,8 @@ const BETA = 0.01;
 /** The first step allocates, and pages weights and libraries in. */
 const WARMUP_STEPS = 1;
 
+const SIZES = ['tiny', 'large'] as const;
+
 /** Shows that all runs end to end; its numbers mean nothing. */
 const SMOKE_SHAPE: GrpoShape = { size: 'tiny', promptTokens: 64, newTokens: 8, generations: 4 };
 
@@ -66,6 +68,8 @@ async function main(folder: string): Promise<void> {
       steps: { type: 'string', default: '3' },
       threads: { type: 'string', default: String(defaultThreads()) },
       attention: { type: 'string', default: 'sdpa' },
+      /** The cases of one model size alone; all if absent. */
+      size: { type: 'string' },
       smoke: { type: 'boolean', default: false },
       save: { type: 'boolean', default: false },
     },
@@ -74,11 +78,13 @@ async function main(folder: string): Promise<void> {
   const steps = wholeNumber('--steps', values.steps, 1);
   const threads = wholeNumber('--threads', values.threads, 1);
   const attention = chooseFrom('--attention', values.attention, ['sdpa', 'eager']);
+  const only = values.size === undefined ? SIZES : [chooseFrom('--size', values.size, SIZES)];
+  const shapes = values.smoke ? [SMOKE_SHAPE] : GRPO_SHAPES.filter(({ size }) => only.includes(size));
   const python = findPython(values.python, ['torch', 'transformers', 'trl']);
   const machine = describeMachine(python);
   const models = new Map<string, BenchmarkModel>();
   const cases: GrpoCaseFigures[] = [];
-  for (const shape of values.smoke ? [SMOKE_SHAPE] : GRPO_SHAPES) {
+  for (const shape of shapes) {
     const model = models.get(shape.size) ?? (await makeGrpoModel(shape.size, join(folder, shape.size)));
     models.set(shape.size, model);
     const job: GrpoJob = {
