@@ -20,8 +20,10 @@ stage 2-see
 stage 3-list
 stage 4-see
 stage 5-judge
-stage 6-long
-stage 7-strange
+stage 6-see
+stage 7-judge
+stage 8-places
+stage 9-judge
 
-npx tsx scripts/tiny-export.ts --run "$out/7-strange" --output models/safeguard-vl-tiny --dtype F16
+npx tsx scripts/tiny-export.ts --run "$out/9-judge" --output models/safeguard-vl-tiny --dtype F16
 npm run tiny:eval -- --seed 1 --limit 2000

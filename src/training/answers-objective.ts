@@ -2,8 +2,15 @@
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import type { Processor } from '../models/qwen2_5_vl/processor.js';
 import type { LoraSettings } from '../nn/lora.js';
+import { UserError } from '../util/errors.js';
 import { Random } from '../util/random.js';
-import { answerTokens, collateExamples, type MicroBatch, microBatches } from './batches.js';
+import {
+  answerTokens,
+  collateExamples,
+  type MicroBatch,
+  microBatches,
+  type TokenWeights,
+} from './batches.js';
 import { layersBetweenStates, type SftConfig } from './config.js';
 import { encodeSample, type SampleSource, type TrainingExample } from './examples.js';
 import { FrozenVision } from './image-features.js';
@@ -26,8 +33,11 @@ export interface ObjectiveParts {
 
 export class AnswersObjective implements Objective<MicroBatch> {
   private vision: FrozenVision | undefined;
+  private readonly tokenWeights: TokenWeights;
 
-  constructor(private readonly parts: ObjectiveParts) {}
+  constructor(private readonly parts: ObjectiveParts) {
+    this.tokenWeights = tokenWeightsOf(parts);
+  }
 
   async batches(step: number): Promise<MicroBatch[]> {
     const { config, source, processor, model, images } = this.parts;
@@ -37,8 +47,9 @@ export class AnswersObjective implements Objective<MicroBatch> {
       const sample = await source.sample(step * config.batch_size + i);
       examples.push(encodeSample(processor, sample, limits));
     }
-    const labelWeight = 1 / answerTokens(examples);
-    const settings = { config: model, padId: processor.padId, labelWeight, images };
+    const { tokenWeights } = this;
+    const labelWeight = 1 / answerTokens(examples, tokenWeights);
+    const settings = { config: model, padId: processor.padId, labelWeight, tokenWeights, images };
     return microBatches(examples, config.micro_batch_size).map((rows) => collateExamples(rows, settings));
   }
 
@@ -90,4 +101,18 @@ export class AnswersObjective implements Objective<MicroBatch> {
     const data = Float32Array.from({ length: shape[0] * shape[1] }, () => random.next());
     return { ...feeds, dropout_rows: { dtype: 'f32', shape, data } };
   }
+}
+
+/** The ids of the words that `token_weights` names. A UserError for a word of several tokens. */
+function tokenWeightsOf({ config, processor }: ObjectiveParts): TokenWeights {
+  return new Map(
+    Object.entries(config.token_weights ?? {}).map(([word, weight]) => {
+      const ids = processor.tokenizer.encode(word, { special: false });
+      if (ids.length !== 1)
+        throw new UserError(
+          `token_weights: '${word}' is ${ids.length} tokens of this tokenizer: name words of one token, with the space before them.`,
+        );
+      return [ids[0], weight];
+    }),
+  );
 }

@@ -91,6 +91,22 @@ describe('collateExamples', () => {
     expect(Object.keys(feeds)).not.toContain('patches');
   });
 
+  it('lets some tokens count more, and the whole still count 1', () => {
+    const examples = [example(3, 2), example(5, 1)];
+    const weights = new Map([[3, 10]]);
+    expect(answerTokens(examples)).toBe(3);
+    expect(answerTokens(examples, weights)).toBe(12);
+    const { feeds } = collateExamples(examples, {
+      config: tiny.config,
+      padId: 0,
+      labelWeight: 1 / 12,
+      tokenWeights: weights,
+      images: 'tower',
+    });
+    // The labels are 2, 3 and 5.
+    expect(numbers(feeds.label_weights)).toEqual([1 / 12, 10 / 12, 1 / 12].map(Math.fround));
+  });
+
   it('feeds the tower, or only the places of the image tokens', async () => {
     const sample = await tinySource().sample(1);
     const own = encodeSample(tiny.processor, sample, { maxLength: 512, vocabSize: 1000 });

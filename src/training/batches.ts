@@ -48,8 +48,23 @@ export function microBatches(examples: readonly TrainingExample[], size: number)
   return out;
 }
 
-export function answerTokens(examples: readonly TrainingExample[]): number {
-  return examples.reduce((sum, example) => sum + example.answerLength, 0);
+/** What some ids count in the loss; every other one counts 1. */
+export type TokenWeights = ReadonlyMap<number, number>;
+
+const NO_WEIGHTS: TokenWeights = new Map();
+
+/** How much all answer tokens count together. */
+export function answerTokens(
+  examples: readonly TrainingExample[],
+  weights: TokenWeights = NO_WEIGHTS,
+): number {
+  const plain = examples.reduce((sum, example) => sum + example.answerLength, 0);
+  if (weights.size === 0) return plain;
+  return examples.reduce(
+    (total, { inputIds, answerLength }) =>
+      inputIds.slice(-answerLength).reduce((sum, id) => sum + (weights.get(id) ?? 1), total),
+    0,
+  );
 }
 
 /** Masks kept: neighbouring micro-batches are of like length, and a mask of 4096 positions has 64 MB. */
@@ -72,10 +87,12 @@ export interface CollateSettings {
   readonly config: Qwen2_5_VLConfig;
   readonly padId: number;
   /**
-   * What one answer token counts in the loss: 1 / answer tokens of the whole step, so that accumulated micro-batches
-   * give the step's token mean.
+   * What one answer token counts in the loss: 1 / {@link answerTokens} of the whole step, so that accumulated
+   * micro-batches give the step's token mean.
    */
   readonly labelWeight: number;
+  /** Multiplies it. */
+  readonly tokenWeights?: TokenWeights;
   /** `tower`: feed the vision tower with patches. `features`: leave the images to whoever computes their features. */
   readonly images: 'tower' | 'features';
 }
@@ -83,7 +100,7 @@ export interface CollateSettings {
 /** The feeds of one micro-batch, padded on the right. */
 export function collateExamples(
   examples: readonly TrainingExample[],
-  { config, padId, labelWeight, images: imagePath }: CollateSettings,
+  { config, padId, labelWeight, tokenWeights = NO_WEIGHTS, images: imagePath }: CollateSettings,
 ): MicroBatch {
   const batch = examples.length;
   const longest = Math.max(...examples.map((example) => example.inputIds.length));
@@ -121,7 +138,7 @@ export function collateExamples(
     label_weights: {
       dtype: 'f32',
       shape: [labels.length],
-      data: new Float32Array(labels.length).fill(labelWeight),
+      data: Float32Array.from(labels, (id) => labelWeight * (tokenWeights.get(Number(id)) ?? 1)),
     },
   };
   let padded = false;

@@ -37,6 +37,15 @@ const least = {
 };
 
 describe('parseSftConfig', () => {
+  it('takes weights of words for answers alone', () => {
+    const token_weights = { ' banned': 40 };
+    expect(parseSftConfig({ ...least, token_weights })).toMatchObject({ token_weights });
+    expect(() => parseSftConfig({ ...least, token_weights: { yes: 0 } })).toThrow(/token_weights\.yes/);
+    expect(() =>
+      parseSftConfig({ ...least, token_weights, objective: 'cells', vision: 'trained' }, 'run.yaml'),
+    ).toThrow('run.yaml: the objective cells learns no answers: leave token_weights out.');
+  });
+
   it('fills in what a file leaves out', () => {
     expect(parseSftConfig(least)).toEqual({
       ...least,

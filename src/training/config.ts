@@ -107,6 +107,11 @@ const sftConfig = z.strictObject({
   vision_lr_ratio: positive.default(1),
   /** `answers` where it is left out; `cells` trains the tower alone to see in the language model's words. */
   objective: z.enum(['answers', 'cells']).optional(),
+  /**
+   * What single words of an answer count in the loss, where others count 1: a verdict of one token among sixty that only copy
+   * is hardly heard. Each must be one token, written with the space before it if it has one.
+   */
+  token_weights: z.record(z.string().min(1), positive).optional(),
   optimizer,
   schedule: schedule.default({ kind: 'cosine', warmup_steps: 0, min_ratio: 0 }),
   data: z.discriminatedUnion('source', [iconworldData, jsonlData], {
@@ -133,6 +138,8 @@ export function parseSftConfig(json: unknown, name = 'The configuration'): SftCo
     throw new UserError(`${name}: batch_size must be a multiple of micro_batch_size.`);
   }
   checkLora(config, name);
+  if (config.objective === 'cells' && config.token_weights !== undefined)
+    throw new UserError(`${name}: the objective cells learns no answers: leave token_weights out.`);
   const { data } = config;
   if (data.source === 'iconworld') checkCurriculum(data.curriculum, name);
   return config;

@@ -42,6 +42,13 @@ const CONDITION_KINDS: KindWeights = [
   ['atMost', 2],
 ];
 
+/** Places alone: what a place rules is compared with where the scene is. */
+const PLACE_KINDS: KindWeights = [
+  ['onlyIn', 1],
+  ['neverIn', 1],
+];
+const ONLY_IN: KindWeights = [['onlyIn', 1]];
+
 /** The tasks a configuration may mix, by the names it uses. */
 const TASKS: Readonly<Record<string, StreamFactory>> = {
   caption: () => captionSample(),
@@ -61,6 +68,11 @@ const TASKS: Readonly<Record<string, StreamFactory>> = {
   /** Statements with places, for things that they name. */
   reading_conditions: (maxRules) =>
     readingSample({ maxRules, kinds: CONDITION_KINDS, namedShare: 1, maxThings: 5, noise: NOISE }),
+  /** Nothing but statements with places. With one kind alone a status is one comparison; with both it is its parity with the kind. */
+  reading_places: (maxRules) =>
+    readingSample({ maxRules, kinds: PLACE_KINDS, namedShare: 1, maxThings: 5, maxVoice: 2, noise: NOISE }),
+  reading_only_in: (maxRules) =>
+    readingSample({ maxRules, kinds: ONLY_IN, namedShare: 1, maxThings: 5, maxVoice: 2, noise: NOISE }),
   /** No thing is named by a statement and the default stands anywhere: which number does a statement have? */
   find_default: (maxRules) =>
     readingSample({ maxRules, namedShare: 0, maxThings: 2, maxVoice: 2, plain: true, shuffled: true }),

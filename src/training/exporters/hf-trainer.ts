@@ -12,7 +12,7 @@ import {
   updatesOf,
   WATCH,
 } from './rules.js';
-import { as, keeps, kept, only, type SettingTable, watchedHere, written } from './settings.js';
+import { as, keeps, kept, lacks, only, type SettingTable, watchedHere, written } from './settings.js';
 
 const microBatch = keeps('decides memory alone; MICRO_BATCH of launch.sh does here');
 
@@ -74,6 +74,7 @@ export const watchedEvaluation = (why: string) =>
 export const HF_SFT = {
   steps: as('max_steps'),
   objective: only('answers', 'the engine learns answers alone: leave it out'),
+  token_weights: () => lacks('every token of an answer counts the same there: leave it out'),
   batch_size: (size: number) => kept(`${size} samples an update, which launch.sh divides`),
   micro_batch_size: microBatch,
   'checkpoint.every_steps': as('save_steps'),

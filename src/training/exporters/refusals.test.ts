@@ -125,6 +125,7 @@ const SFT_TRIALS: Trials<SftConfig> = {
   micro_batch_size: AS_IT_IS,
   max_length: AS_IT_IS,
   objective: [{ objective: 'answers' }, { objective: 'cells', vision: 'trained' }],
+  token_weights: [{ token_weights: { yes: 2 } }],
   'lora.dropout': adapters({ dropout: 0.1 }),
 };
 
@@ -276,8 +277,8 @@ const EXPECTED_GRPO: Readonly<Record<GrpoEngine, readonly string[]>> = {
 };
 
 const EXPECTED_SFT: Readonly<Record<SftEngine, readonly string[]>> = {
-  'ms-swift': [...NOWHERE, 'objective: "cells"'],
-  trl: [...NOWHERE, 'objective: "cells"', 'vision_lr_ratio: 0.5'],
+  'ms-swift': [...NOWHERE, 'objective: "cells"', 'token_weights: {"yes":2}'],
+  trl: [...NOWHERE, 'objective: "cells"', 'token_weights: {"yes":2}', 'vision_lr_ratio: 0.5'],
 };
 
 describe('an export that asks for what its engine lacks is refused', () => {
