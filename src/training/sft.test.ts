@@ -171,7 +171,10 @@ describe('trainSft', { timeout: 180_000 }, () => {
       { optimizer: { lr: 1, groups: [{ match: 'head.*', lr: 1 }] } },
       /optimizer\.groups: no trained weight's name fits 'head\.\*'/,
     ],
-    [{ token_weights: { 'of many tokens': 2 } }, /token_weights: 'of many tokens' is \d+ tokens of this tokenizer/],
+    [
+      { token_weights: { 'of many tokens': 2 } },
+      /token_weights: 'of many tokens' is \d+ tokens of this tokenizer/,
+    ],
     [{ max_length: 8 }, /A read sample has \d+ tokens, more than max_length 8/],
   ])('refuses %j', async (settings, message) => {
     const config = tinyConfig(model, join(scratch, 'refused'), settings);
