@@ -34,3 +34,12 @@ export const matmulJob = z.object({
 export type MatmulJob = z.infer<typeof matmulJob>;
 
 export const matmulResult = z.object({ milliseconds: z.array(z.number()) });
+
+/** runs/tiny's settings but for the learning rate: from fresh weights without warm-up, 1.5e-3 would amplify rounding. */
+export const OPTIMIZER: StepJob['optimizer'] = {
+  lr: 1e-4,
+  betas: [0.9, 0.95],
+  eps: 1e-8,
+  weightDecay: 0.05,
+  maxGradNorm: 1,
+};

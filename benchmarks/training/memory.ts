@@ -15,7 +15,7 @@ import { describeMachine, machineLine } from '../shared/machine.js';
 import { table } from '../shared/report.js';
 import { completionsOf, type GrpoShape, makeGrpoModel, promptOf, shapeName } from './grpo/cases.js';
 import { type GrpoJob, grpoResult } from './grpo/jobs.js';
-import { type StepJob, stepResult } from './jobs.js';
+import { OPTIMIZER, type StepJob, stepResult } from './jobs.js';
 import { ANSWER_TOKENS, type BatchShape, makeModel, writeBatch } from './shapes.js';
 
 interface SftCase {
@@ -63,14 +63,6 @@ interface MemoryFigures {
   readonly peakMib: readonly number[];
   readonly isSame: boolean;
 }
-
-const OPTIMIZER: StepJob['optimizer'] = {
-  lr: 1e-4,
-  betas: [0.9, 0.95],
-  eps: 1e-8,
-  weightDecay: 0.05,
-  maxGradNorm: 1,
-};
 
 /** The second step shows what the allocator does with what the first has freed. */
 const STEPS = { warmup: 0, steps: 2, optimizer: OPTIMIZER } as const;

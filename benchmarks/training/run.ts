@@ -10,7 +10,7 @@ import { defaultThreads } from '../../src/runtime/device.js';
 import { publish, runBenchmark } from '../shared/benchmark.js';
 import { describeMachine, findPython, machineLine } from '../shared/machine.js';
 import { formatSpread, median, spread } from '../shared/report.js';
-import { type StepJob, stepResult } from './jobs.js';
+import { OPTIMIZER, type StepJob, stepResult } from './jobs.js';
 import { measureMatmul, measureRounds, OURS, type Progress, torchSides } from './measure.js';
 import { agreementLine, type CaseFigures, caseFigures, flopLines, sameTable, speedTable } from './report.js';
 import {
@@ -27,15 +27,6 @@ import {
 /** Large enough to be bound by arithmetic, small enough to take 0.1 s. */
 const MATMUL_SIZE = 2048;
 const MATMUL_REPEATS = 10;
-
-/** runs/tiny's settings but for the learning rate: from fresh weights without warm-up, 1.5e-3 would amplify rounding. */
-const OPTIMIZER: StepJob['optimizer'] = {
-  lr: 1e-4,
-  betas: [0.9, 0.95],
-  eps: 1e-8,
-  weightDecay: 0.05,
-  maxGradNorm: 1,
-};
 
 /** The first steps allocate, and page weights and libraries in. */
 const WARMUP_STEPS = 2;

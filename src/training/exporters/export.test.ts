@@ -11,7 +11,7 @@ import { openSource } from '../sources.js';
 import { sharedFolder } from '../tiny-model.test-util.js';
 import { GRPO_ENGINES, type GrpoEngine, SFT_ENGINES, type SftEngine } from './engines.js';
 import { exportGrpo, exportSft } from './export.js';
-import { FITTING } from './fitting.test-util.js';
+import { FITTING, SFT_RUN } from './fitting.test-util.js';
 
 const MODEL = 'models/safeguard-vl-tiny';
 const grpoEngines = Object.keys(GRPO_ENGINES) as GrpoEngine[];
@@ -31,11 +31,7 @@ const grpoJson = (settings: Record<string, unknown> = {}) => ({
 const sftJson = (settings: Record<string, unknown> = {}) => ({
   model: MODEL,
   output: 'runs/out/sft',
-  steps: 2,
-  batch_size: 2,
-  micro_batch_size: 1,
-  optimizer: { lr: 1e-4 },
-  data: { source: 'iconworld', tasks: { judgement: 1 } },
+  ...SFT_RUN,
   ...settings,
 });
 

@@ -11,7 +11,7 @@ import { AGGREGATIONS, LOSS_TYPES, RATIO_LEVELS, REWARD_SCALES } from '../grpo/l
 import { sharedFolder } from '../tiny-model.test-util.js';
 import { GRPO_ENGINES, type GrpoEngine, SFT_ENGINES, type SftEngine } from './engines.js';
 import { exportGrpo, exportSft } from './export.js';
-import { FITTING } from './fitting.test-util.js';
+import { FITTING, SFT_RUN } from './fitting.test-util.js';
 import { mappedSettings, namedSettings, type SettingTable } from './settings.js';
 
 type Settings = Readonly<Record<string, unknown>>;
@@ -141,11 +141,7 @@ const GRPO_BASE: Settings = {
 const SFT_BASE: Settings = {
   model: 'somebody/model',
   output: 'out',
-  steps: 2,
-  batch_size: 2,
-  micro_batch_size: 1,
-  optimizer: { lr: 1e-4 },
-  data: { source: 'iconworld', tasks: { judgement: 1 } },
+  ...SFT_RUN,
 };
 
 const scratch = sharedFolder();

@@ -39,8 +39,12 @@ describe('prompts of IconWorld', { timeout: 240_000 }, () => {
   });
 
   it('have pages as long as asked for', async () => {
-    const longest = async (max_voice?: number): Promise<number> => {
-      const source = await open({ source: 'iconworld', ...(max_voice !== undefined && { max_voice }) });
+    const longest = async (max_voice?: number, pairs = 0): Promise<number> => {
+      const source = await open({
+        source: 'iconworld',
+        pairs,
+        ...(max_voice !== undefined && { max_voice }),
+      });
       const prompts = await Promise.all(Array.from({ length: 60 }, (_, i) => source.prompt(i)));
       return Math.max(...prompts.map(({ sample }) => sample.statements.length));
     };
@@ -48,6 +52,7 @@ describe('prompts of IconWorld', { timeout: 240_000 }, () => {
     expect(await longest(0)).toBeLessThanOrEqual(10);
     expect(await longest()).toBeLessThanOrEqual(14);
     expect(await longest(9)).toBeGreaterThan(14);
+    expect(await longest(9, 1)).toBeGreaterThan(14);
   });
 
   it('come as pairs of one picture under two policies that disagree', async () => {

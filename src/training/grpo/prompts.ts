@@ -79,7 +79,7 @@ function iconworldPrompts(
       const couple = Math.floor(index / 2);
       const random = new Random(`${seed}/grpo/couple/${couple}`);
       const maxRules = maxRulesAt(index);
-      if (random.chance(pairs)) return Promise.resolve(pairMember(index, random, maxRules));
+      if (random.chance(pairs)) return Promise.resolve(pairMember(index, random, { maxRules, maxVoice }));
       return Promise.resolve(one(index, new Random(`${seed}/grpo/${index}`), 'train', maxRules));
     },
     heldOut(count) {
@@ -94,14 +94,22 @@ function iconworldPrompts(
 }
 
 /** One picture under a policy that passes it and under one that differs in a statement and blocks it. */
-function pairMember(index: number, random: Random, maxRules: number): GrpoPrompt {
+function pairMember(
+  index: number,
+  random: Random,
+  { maxRules, maxVoice }: { readonly maxRules: number; readonly maxVoice?: number },
+): GrpoPrompt {
   let scene = sampleScene(splitRandom(random, 'scene', 'train'));
   // No policy makes harmless things unsafe.
   while (factsOf(scene).things.every(({ category }) => category === null)) {
     scene = sampleScene(splitRandom(random, 'scene', 'train'));
   }
   const facts = factsOf(scene);
-  const options = { split: 'train', rules: [Math.min(1, maxRules), maxRules] } as const;
+  const options = {
+    split: 'train',
+    rules: [Math.min(1, maxRules), maxRules],
+    ...(maxVoice !== undefined && { voice: [0, maxVoice] as const }),
+  } as const;
   const policies = boundaryPair(splitRandom(random, 'pair', 'train'), facts, options);
   const couple = Math.floor(index / 2);
   return iconworldPrompt(index, renderScene(scene), facts, policies[index % 2], `couple-${couple}`);
