@@ -10,21 +10,28 @@ const MODEL = 'models/safeguard-vl-tiny';
 let local: LocalEngine;
 let server: StandIn;
 let remote: OpenAIEngine;
+let llamaServer: StandIn;
+let llama: OpenAIEngine;
 
 beforeAll(async () => {
   local = await LocalEngine.load(MODEL);
   server = await standIn(local);
   remote = new OpenAIEngine({ baseURL: server.baseURL, model: 'tiny', structured: 'vllm', prefix: 'vllm' });
+  llamaServer = await standIn(local, 'llama-server');
+  llama = new OpenAIEngine({ baseURL: llamaServer.baseURL, model: 'tiny', prefix: 'trailing' });
 });
 afterAll(async () => {
   await remote.close();
+  await llama.close();
   await server.close();
+  await llamaServer.close();
   await local.close();
 });
 
 describe.each([
   ['the local engine', () => local],
   ['the engine for servers', () => remote],
+  ['the engine for servers, before llama-server', () => llama],
 ] satisfies [string, () => Engine][])('%s', (_, engine) => {
   it.each(CONFORMANCE)('$name', async ({ applies, run }) => {
     if (applies?.(engine().capabilities) === false) return;
@@ -37,17 +44,20 @@ describe('both engines', () => {
     prefix: { ...REQUESTS.images, prefix: '<think>In a museum: ' },
     grammar: { ...REQUESTS.text, grammar: '<answer>(?:yes|no)</answer>' },
   };
-  it.each(Object.entries({ ...REQUESTS, ...more }))('answer alike: %s', async (_, request) => {
+  it.each(Object.entries({ ...REQUESTS, ...more }))('answer alike: %s', async (_, request: EngineRequest) => {
     const ours = await local.complete(request);
-    const theirs = await remote.complete(request);
+    const servers = request.grammar === undefined ? [remote, llama] : [remote];
     const comparable = (all: typeof ours) =>
       all.map(({ text, tokens, finishReason }) => ({ text, tokens, finishReason }));
     const plain = (value: unknown): unknown =>
       JSON.parse(
         JSON.stringify(value, (_key, item: unknown) => (item instanceof Uint8Array ? [...item] : item)),
       );
-    expect(plain(comparable(theirs))).toEqual(plain(comparable(ours)));
-    expect(theirs[0].usage.prompt).toBe(ours[0].usage.prompt);
+    for (const engine of servers) {
+      const theirs = await engine.complete(request);
+      expect(plain(comparable(theirs))).toEqual(plain(comparable(ours)));
+      expect(theirs[0].usage.prompt).toBe(ours[0].usage.prompt);
+    }
   });
 
   it('send images without loss, as pixels or as a file', async () => {

@@ -76,7 +76,8 @@ export async function chatBody(
     seed: request.seed,
     n: n > 1 ? n : undefined,
     logprobs: topLogprobs === undefined ? undefined : true,
-    top_logprobs: topLogprobs,
+    // llama-server takes none asked for as no log-probabilities at all.
+    top_logprobs: topLogprobs === undefined ? undefined : Math.max(1, topLogprobs),
   };
   return {
     model,

@@ -1,7 +1,7 @@
 /** @module From the chat completions API's answers to completions. */
 import { z } from 'zod';
 import { UserError } from '../util/errors.js';
-import type { EngineCompletion, EngineToken } from './engine.js';
+import type { EngineCompletion, EngineRequest, EngineToken } from './engine.js';
 
 const likely = z.looseObject({ token: z.string(), logprob: z.number() });
 const token = likely.extend({
@@ -37,6 +37,20 @@ const chunk = z.looseObject({
     .default([]),
   usage,
 });
+
+/**
+ * A completion as it was asked for: without the begun answer, which llama-server says again where it does not stream, and
+ * with no more likely tokens than asked for.
+ */
+export function asAsked(
+  { text: said, tokens, ...rest }: EngineCompletion,
+  { prefix = '', topLogprobs = 0 }: Pick<EngineRequest, 'prefix' | 'topLogprobs'>,
+): EngineCompletion {
+  const again = said.startsWith(prefix) && (tokens.length === 0 || written(tokens) !== said);
+  const content = again ? said.slice(prefix.length) : said;
+  const asked = tokens.map((chosen) => ({ ...chosen, top: chosen.top.slice(0, topLogprobs) }));
+  return { text: content, tokens: withoutEnd(asked, content), ...rest };
+}
 
 /** The completions of a whole answer, in the order of their indices. */
 export function completionsOf(body: unknown, baseURL: string): EngineCompletion[] {
@@ -133,10 +147,13 @@ function tokensOf(tokens: readonly EngineToken[], content: string, whole: string
   return [{ text: thought, bytes: new TextEncoder().encode(thought), logprob: 0, top: [] }, ...answer];
 }
 
-/** Some servers count the token that ends the answer among its tokens, though its name is no part of the text. */
+/** Some servers count the token that ends the answer among its tokens: by its name, which is no part of the text, or without a byte. */
 function withoutEnd(tokens: readonly EngineToken[], content: string): readonly EngineToken[] {
+  const last = tokens.at(-1);
+  if (last === undefined) return tokens;
   const rest = tokens.slice(0, -1);
-  return tokens.length > 0 && written(tokens) !== content && written(rest) === content ? rest : tokens;
+  if (last.bytes.length === 0) return rest;
+  return written(tokens) !== content && written(rest) === content ? rest : tokens;
 }
 
 /** A server counts all answers together: only of a single one it is known. */

@@ -17,7 +17,7 @@ import { errorOf, isMissing, PassingError, type Refusal, refusalIn } from './ope
 import { OpenAIConnection, RefusedError } from './openai-http.js';
 import { type OpenAIEngineOptions, type OpenAISettings, withDefaults } from './openai-options.js';
 import { chatBody, Refused } from './openai-request.js';
-import { completionsOf, StreamedCompletion } from './openai-response.js';
+import { asAsked, completionsOf, StreamedCompletion } from './openai-response.js';
 
 export type { OpenAIEngineOptions } from './openai-options.js';
 
@@ -71,7 +71,7 @@ export class OpenAIEngine implements Engine {
         const [next] = await this.#answers({ ...body, n: 1, ...other }, signal);
         completions.push(next);
       }
-      return completions;
+      return completions.map((completion) => asAsked(completion, request));
     } finally {
       leave();
     }
@@ -107,7 +107,8 @@ export class OpenAIEngine implements Engine {
         try {
           for await (const delta of this.#deltas(body, signal)) {
             begun = true;
-            yield delta;
+            const { text, completion } = delta;
+            yield { text, completion: completion && asAsked(completion, request) };
           }
           return;
         } catch (error) {

@@ -1,7 +1,7 @@
-/** @module A chat completions server for tests, answered by an engine; vLLM's dialect. */
+/** @module A chat completions server for tests, answered by an engine; in vLLM's dialect or in llama-server's. */
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Engine, EngineCompletion, EngineMessage, EngineRequest } from './engine.js';
+import type { Engine, EngineCompletion, EngineMessage, EngineRequest, EngineToken } from './engine.js';
 
 export interface StandIn {
   readonly baseURL: string;
@@ -34,6 +34,12 @@ export interface WireRequest {
   readonly structured_outputs?: { readonly regex: string };
 }
 
+/**
+ * `llama-server` goes on with a begun answer unasked and says it again where it does not stream, gives the end of an answer
+ * as a token without bytes, and no log-probabilities where no likely tokens are asked for (seen of one of October 2026).
+ */
+export type Dialect = 'vllm' | 'llama-server';
+
 /** Starts a server on a free port. */
 export async function listen(handler: RequestListener): Promise<{ url: string; close: () => Promise<void> }> {
   const server = createServer(handler);
@@ -56,19 +62,19 @@ export async function bodyOf(request: IncomingMessage): Promise<WireRequest> {
 }
 
 /** A server whose one model is `engine`. */
-export async function standIn(engine: Engine): Promise<StandIn> {
+export async function standIn(engine: Engine, dialect: Dialect = 'vllm'): Promise<StandIn> {
   const requests: WireRequest[] = [];
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const wire = await bodyOf(request);
     requests.push(wire);
     const gone = new AbortController();
     response.on('close', () => gone.abort());
-    const asked = { ...engineRequest(wire), signal: gone.signal };
+    const asked = { ...engineRequest(wire, dialect), signal: gone.signal };
     if (wire.stream === true) await stream(engine, asked, response);
     else
       response
         .setHeader('content-type', 'application/json')
-        .end(JSON.stringify(whole(await engine.complete(asked))));
+        .end(JSON.stringify(whole(await engine.complete(asked), asked, dialect)));
   };
   const { url, close } = await listen((request, response) => {
     answer(request, response).catch((error: unknown) => {
@@ -79,10 +85,11 @@ export async function standIn(engine: Engine): Promise<StandIn> {
   return { baseURL: `${url}/v1`, requests, close };
 }
 
-function engineRequest(wire: WireRequest): EngineRequest {
+function engineRequest(wire: WireRequest, dialect: Dialect): EngineRequest {
   const last = wire.messages.at(-1);
-  const begun =
-    wire.continue_final_message === true && typeof last?.content === 'string' ? last.content : undefined;
+  const goesOn =
+    dialect === 'llama-server' ? last?.role === 'assistant' : wire.continue_final_message === true;
+  const begun = goesOn && typeof last?.content === 'string' ? last.content : undefined;
   const messages = begun === undefined ? wire.messages : wire.messages.slice(0, -1);
   return {
     messages: messages.map(({ role, content }) => ({
@@ -101,11 +108,14 @@ function engineRequest(wire: WireRequest): EngineRequest {
     topP: wire.top_p,
     seed: wire.seed,
     n: wire.n,
-    topLogprobs: wire.logprobs === true ? (wire.top_logprobs ?? 0) : undefined,
+    topLogprobs: reports(wire, dialect) ? (wire.top_logprobs ?? 0) : undefined,
     prefix: begun,
     grammar: wire.structured_outputs?.regex,
   };
 }
+
+const reports = ({ logprobs, top_logprobs = 0 }: WireRequest, dialect: Dialect): boolean =>
+  logprobs === true && (dialect === 'vllm' || top_logprobs > 0);
 
 const wireLogprobs = ({ tokens }: EngineCompletion) => ({
   content: tokens.map(({ text, bytes, logprob, top }) => ({
@@ -120,13 +130,24 @@ const wireUsage = (completions: readonly EngineCompletion[]) => ({
   completion_tokens: completions.reduce((sum, { usage }) => sum + (usage.completion ?? 0), 0),
 });
 
-function whole(completions: readonly EngineCompletion[]): unknown {
+const NO_BYTES: EngineToken = { text: '', bytes: new Uint8Array(), logprob: 0, top: [] };
+
+function whole(
+  completions: readonly EngineCompletion[],
+  { prefix = '' }: EngineRequest,
+  dialect: Dialect,
+): unknown {
+  const llama = dialect === 'llama-server';
+  const all = (completion: EngineCompletion): EngineCompletion =>
+    llama && completion.finishReason === 'stop'
+      ? { ...completion, tokens: [...completion.tokens, NO_BYTES] }
+      : completion;
   return {
     object: 'chat.completion',
     choices: completions.map((completion, index) => ({
       index,
-      message: { role: 'assistant', content: completion.text },
-      logprobs: completion.tokens.length > 0 ? wireLogprobs(completion) : null,
+      message: { role: 'assistant', content: `${llama ? prefix : ''}${completion.text}` },
+      logprobs: completion.tokens.length > 0 ? wireLogprobs(all(completion)) : null,
       finish_reason: completion.finishReason,
     })),
     usage: wireUsage(completions),

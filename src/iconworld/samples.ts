@@ -333,6 +333,11 @@ export interface JudgementStreamOptions extends StreamOptions {
   readonly bare?: boolean;
   /** What is seen is given in words, and there is no picture: the policy alone is left to read. */
   readonly inWords?: boolean;
+  /**
+   * The policy is written without the picture in mind, as the evaluation's levels are: most of what it rules is about
+   * nothing that is there, and labels come as they come.
+   */
+  readonly unrelated?: boolean;
   /** As in {@link ReadingStreamOptions}. */
   readonly kinds?: KindWeights;
   readonly noise?: number;
@@ -351,6 +356,7 @@ export function judgementSample(options: JudgementStreamOptions = {}): SampleStr
     balancedShare = 1,
     bare = false,
     inWords = false,
+    unrelated = false,
     kinds,
     noise,
   } = options;
@@ -358,13 +364,13 @@ export function judgementSample(options: JudgementStreamOptions = {}): SampleStr
     next: (random) => {
       const scene = drawScene(random, how);
       const facts = factsOf(scene);
-      const sensitive = facts.things.some(({ category }) => category !== null);
+      const sensitive = !unrelated && facts.things.some(({ category }) => category !== null);
       const boundary = sensitive && random.chance(boundaryShare);
       const own = splitRandom(random, boundary ? 'pair' : 'policy', how.split);
       const rules = own.chance(0.5) ? maxRules : own.int(Math.min(1, maxRules), maxRules);
       const asked = {
         split: how.split,
-        facts,
+        ...(!unrelated && { facts }),
         rules: [rules, rules],
         voice: [0, maxVoice],
         kinds,

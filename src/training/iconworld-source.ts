@@ -94,12 +94,26 @@ const TASKS: Readonly<Record<string, StreamFactory>> = {
   judgement_conditions: (maxRules) =>
     judgementSample({ maxRules, maxVoice: LONG_VOICE, kinds: CONDITION_KINDS, noise: NOISE }),
   judgement_long: (maxRules) => judgementSample({ maxRules, maxVoice: LONG_VOICE, noise: NOISE }),
+  /** Pages that were not written for the picture: when does a statement on two categories, or on a count, say nothing? */
+  judgement_unrelated: (maxRules) =>
+    judgementSample({ maxRules, maxVoice: LONG_VOICE, noise: NOISE, unrelated: true }),
+  judgement_unrelated_groups: (maxRules) =>
+    judgementSample({ maxRules, maxVoice: LONG_VOICE, kinds: GROUP_KINDS, noise: NOISE, unrelated: true }),
   /** The same without pictures: readings of which half of the conditions name the place. */
   judgement_words: (maxRules) => judgementSample({ maxRules, noise: NOISE, inWords: true }),
   judgement_words_groups: (maxRules) =>
     judgementSample({ maxRules, kinds: GROUP_KINDS, noise: NOISE, inWords: true }),
   judgement_words_conditions: (maxRules) =>
     judgementSample({ maxRules, kinds: CONDITION_KINDS, noise: NOISE, inWords: true }),
+  judgement_words_unrelated: (maxRules) =>
+    judgementSample({
+      maxRules,
+      maxVoice: LONG_VOICE,
+      kinds: GROUP_KINDS,
+      noise: NOISE,
+      inWords: true,
+      unrelated: true,
+    }),
   judgement_words_long: (maxRules) =>
     judgementSample({ maxRules, maxVoice: LONG_VOICE, noise: NOISE, inWords: true }),
   /** The verdict at once, without reasons. */
