@@ -24,6 +24,8 @@ stage 6-see
 stage 7-judge
 stage 8-places
 stage 9-judge
+stage 10-see
+stage 11-judge
 
-npx tsx scripts/tiny-export.ts --run "$out/9-judge" --output models/safeguard-vl-tiny --dtype F16
+npx tsx scripts/tiny-export.ts --run "$out/11-judge" --output models/safeguard-vl-tiny --dtype F16
 npm run tiny:eval -- --seed 1 --limit 2000

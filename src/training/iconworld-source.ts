@@ -56,6 +56,8 @@ const TASKS: Readonly<Record<string, StreamFactory>> = {
   caption_one: () => captionSample({ longShare: 0, scene: { count: 1 } }),
   /** The first line of an answer: the place, and the things in reading order. */
   caption_list: () => captionSample({ longShare: 0 }),
+  /** The same for four things, whose order is the hardest. */
+  caption_list_crowded: () => captionSample({ longShare: 0, scene: { count: 4 } }),
   /** Four things a picture: the most signal a picture where each is marked. */
   caption_crowded: () => captionSample({ scene: { count: 4 } }),
   suppressed_caption: () => captionSample({ suppressed: true }),
