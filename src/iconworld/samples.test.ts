@@ -122,6 +122,22 @@ describe('judgementSample', () => {
     }
   });
 
+  it('writes policies without the picture in mind where asked: hardly a statement on two categories matches', () => {
+    const matching = (unrelated: boolean): number => {
+      const rules = take(judgementSample({ render: false, unrelated }), 1200).flatMap(({ meta }) =>
+        (meta.policy?.statements ?? []).flatMap(({ rule }) =>
+          rule.kind === 'neverTogether' ? [{ rule, things: meta.facts?.things ?? [] }] : [],
+        ),
+      );
+      const matched = rules.filter(({ rule, things }) =>
+        rule.categories.every((category) => things.some((thing) => thing.category === category)),
+      );
+      return matched.length / rules.length;
+    };
+    expect(matching(false)).toBeGreaterThan(0.08);
+    expect(matching(true)).toBeLessThan(0.02);
+  });
+
   it('draws other policies in every split', () => {
     const prompts = (['train', 'validation', 'test', 'newWords'] as const).map(
       (split) => take(judgementSample({ split, render: false }), 3)[0].prompt,

@@ -27,6 +27,8 @@ const iconworldPrompts = z.strictObject({
   pairs: share.default(0),
   /** The most statements of voice a policy has; as in IconWorld where it is left out. The evaluation's levels have seven. */
   max_voice: z.int().min(0).max(9).optional(),
+  /** Of the prompts that are no pairs, the share whose policy was written without the picture in mind, as the evaluation's levels are. */
+  unrelated: share.default(0),
 });
 
 const jsonlPrompts = z.strictObject({

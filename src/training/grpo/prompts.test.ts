@@ -55,6 +55,17 @@ describe('prompts of IconWorld', { timeout: 240_000 }, () => {
     expect(await longest(9, 1)).toBeGreaterThan(14);
   });
 
+  it('have policies that were not written for their pictures where asked', async () => {
+    const brokenTogether = async (unrelated: number): Promise<number> => {
+      const source = await open({ source: 'iconworld', unrelated });
+      const prompts = await Promise.all(Array.from({ length: 120 }, (_, i) => source.prompt(i)));
+      const pairs = prompts.filter(({ sample }) => sample.categories.some((name) => name.includes(' + ')));
+      return pairs.length;
+    };
+    expect(await brokenTogether(0)).toBeGreaterThan(2);
+    expect(await brokenTogether(1)).toBeLessThan(2);
+  });
+
   it('come as pairs of one picture under two policies that disagree', async () => {
     const source = await open({ source: 'iconworld', pairs: 1 });
     for (let i = 0; i < 10; i += 2) {

@@ -59,14 +59,15 @@ export async function openPrompts(config: GrpoConfig): Promise<PromptSource> {
 type IconworldData = Extract<GrpoConfig['data'], { source: 'iconworld' }>;
 
 function iconworldPrompts(
-  { curriculum, pairs, max_voice: maxVoice }: IconworldData,
+  { curriculum, pairs, max_voice: maxVoice, unrelated: unrelatedShare }: IconworldData,
   seed: number,
   total: number,
 ): PromptSource {
   const maxRulesAt = (index: number): number =>
     curriculum.filter(([from]) => from <= index / total).at(-1)?.[1] ?? curriculum[0][1];
   const one = (index: number, random: Random, split: Split, maxRules: number): GrpoPrompt => {
-    const { image, meta } = judgementSample({ split, maxRules, maxVoice }).next(random);
+    const unrelated = unrelatedShare > 0 && random.chance(unrelatedShare);
+    const { image, meta } = judgementSample({ split, maxRules, maxVoice, unrelated }).next(random);
     assert(
       image !== null && meta.facts !== null && meta.policy !== null,
       'a judgement has a picture and a policy',
