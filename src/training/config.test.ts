@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { scratchFolder } from '../checkpoint/files.test-util.js';
 import { UserError } from '../util/errors.js';
+import { loadGrpoConfig } from './grpo/config.js';
 import { layersBetweenStates, loadSftConfig, parseSftConfig, runIdentity } from './config.js';
 
 /** The tiny model's first stage as its checkpoints know it: a change to this hash would end every run under way. */
@@ -162,7 +163,11 @@ describe('loadSftConfig', () => {
 
   it('reads the stages of the tiny model', () => {
     const stages = readdirSync('runs/tiny').filter((name) => name.endsWith('.yaml'));
-    expect(stages).not.toEqual([]);
-    for (const stage of stages) expect(loadSftConfig(join('runs/tiny', stage)).data.source).toBe('iconworld');
+    expect(stages).toContain('13-grpo.yaml');
+    for (const stage of stages) {
+      const path = join('runs/tiny', stage);
+      const { data } = stage.endsWith('-grpo.yaml') ? loadGrpoConfig(path) : loadSftConfig(path);
+      expect(data.source, stage).toBe(stage.endsWith('-recaption.yaml') ? 'jsonl' : 'iconworld');
+    }
   });
 });
