@@ -33,5 +33,6 @@ node dist/cli/main.js data recaption "$out/scenes" "$out/recaptions" --world ico
 stage 12-recaption
 node dist/cli/main.js train grpo --config runs/tiny/13-grpo.yaml
 
+# Stage 11 is shipped: names and quotations are worse after the two (LOG.md).
 npx tsx scripts/tiny-export.ts --run "$out/11-judge" --output models/safeguard-vl-tiny --dtype F16
 npm run tiny:eval -- --seed 1 --limit 2000
