@@ -167,7 +167,7 @@ describe('loadSftConfig', () => {
     for (const stage of stages) {
       const path = join('runs/tiny', stage);
       const { data } = stage.endsWith('-grpo.yaml') ? loadGrpoConfig(path) : loadSftConfig(path);
-      expect(data.source, stage).toBe(stage.endsWith('-recaption.yaml') ? 'jsonl' : 'iconworld');
+      expect(data.source).toBe(stage.endsWith('-recaption.yaml') ? 'jsonl' : 'iconworld');
     }
   });
 });
