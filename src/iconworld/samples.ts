@@ -2,7 +2,7 @@
 import type { RgbImage } from '../images/image.js';
 import type { Random } from '../util/random.js';
 import { answerText, bareAnswer, seenLine, UNKNOWN_PICTURE } from './answer.js';
-import { CAPTION_PROMPTS, captionText, factsOf } from './captions.js';
+import { CAPTION_PROMPTS, captionText, factsOf, looseFactsOf } from './captions.js';
 import { HARMLESS_ICONS, ICONS_BY_CATEGORY } from './icons.js';
 import { judgeScene, namedBy } from './label.js';
 import { sampleOutOfWorld } from './outworld.js';
@@ -74,18 +74,24 @@ export interface StreamOptions {
   readonly scene?: SceneOptions;
   /** Pictures are drawn (`loadIcons()` must have finished); true if absent. */
   readonly render?: boolean;
+  /** Captions and judgements name things in one of the orders that are about as good as the reading order; false if absent. */
+  readonly looseOrder?: boolean;
 }
 
-type Drawing = Required<Pick<StreamOptions, 'split' | 'scene' | 'render'>>;
+type Drawing = Required<StreamOptions>;
 
-const drawing = ({ split = 'train', scene = {}, render = true }: StreamOptions): Drawing => ({
-  split,
-  scene,
-  render,
-});
+const drawing = ({
+  split = 'train',
+  scene = {},
+  render = true,
+  looseOrder = false,
+}: StreamOptions): Drawing => ({ split, scene, render, looseOrder });
 
 const drawScene = (random: Random, { split, scene }: Drawing): Scene =>
   sampleScene(splitRandom(random, 'scene', split), scene);
+
+const saidOf = (random: Random, scene: Scene, { looseOrder }: Drawing): SceneFacts =>
+  looseOrder ? looseFactsOf(random, scene) : factsOf(scene);
 
 const picture = (scene: Scene, { render }: Drawing): RgbImage | null => (render ? renderScene(scene) : null);
 
@@ -106,12 +112,13 @@ export function captionSample(options: CaptionStreamOptions = {}): SampleStream 
       const scene = drawScene(random, how);
       const form = random.chance(longShare) ? 'long' : 'short';
       const prompt = random.pick(CAPTION_PROMPTS[form]);
-      const answer = captionText(random, scene, { form, suppressed });
+      const facts = saidOf(random, scene, how);
+      const answer = captionText(random, scene, { form, suppressed, facts });
       return {
         image: picture(scene, how),
         prompt,
         answer,
-        meta: { ...NO_META, task: 'caption', scene, facts: factsOf(scene) },
+        meta: { ...NO_META, task: 'caption', scene, facts },
       };
     },
   };
@@ -363,7 +370,7 @@ export function judgementSample(options: JudgementStreamOptions = {}): SampleStr
   return {
     next: (random) => {
       const scene = drawScene(random, how);
-      const facts = factsOf(scene);
+      const facts = saidOf(random, scene, how);
       const sensitive = !unrelated && facts.things.some(({ category }) => category !== null);
       const boundary = sensitive && random.chance(boundaryShare);
       const own = splitRandom(random, boundary ? 'pair' : 'policy', how.split);
