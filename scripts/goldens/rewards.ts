@@ -10,7 +10,7 @@ import {
   policyshiftSingle,
   policyshiftThink,
 } from '../../src/training/rewards/policyshift.js';
-import type { RewardSample } from '../../src/training/rewards/reward.js';
+import type { JudgedSample } from '../../src/training/rewards/reward.js';
 import { compareFloats, guarded } from './compare.js';
 import type { GoldenCheck, GoldenLine } from './types.js';
 
@@ -56,10 +56,10 @@ const read = <T>(schema: z.ZodType<T>, file: string): T =>
 const ADVANTAGE_TOLERANCE = 1e-5;
 
 const sampleOf = (
-  label: RewardSample['label'],
+  label: JudgedSample['label'],
   categories: readonly string[] = [],
   pair = '',
-): RewardSample => ({
+): JudgedSample => ({
   label,
   statements: [],
   decisive: [],
@@ -94,7 +94,7 @@ function* paperLines(file: string): Iterable<GoldenLine> {
   yield compareFloats({ path, part: 'format' }, inputs.map(paperFormat), column('format'), 0);
 }
 
-const labelOf = ({ label }: z.infer<typeof truth>): RewardSample['label'] =>
+const labelOf = ({ label }: z.infer<typeof truth>): JudgedSample['label'] =>
   label === 'true' ? 'unsafe' : 'safe';
 
 function* policyshiftLines(file: string): Iterable<GoldenLine> {

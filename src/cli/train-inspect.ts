@@ -1,5 +1,6 @@
 /** @module `safeguard train inspect RUN`: where a run is, how it does, what is doubtful, and what it said. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { markOf } from '../training/grpo/records.js';
 import type { CompletionGroup } from '../training/runs/completions.js';
 import type { Inspection, Which } from '../training/runs/inspection.js';
 import { formatValue, type Point, type Summary } from '../training/runs/series.js';
@@ -112,27 +113,33 @@ function measureLines(measures: readonly Summary[], { paint }: Paint): string[] 
   ];
 }
 
+const STYLES = { right: 'green', wrong: 'red', invalid: 'yellow' } as const;
+
 function completionsText(groups: readonly CompletionGroup[], { paint }: Paint): string {
   return groups
     .map(({ step, promptIndex, completions }) => {
-      const [{ label, prompt, images }] = completions;
+      const [{ label, answer, prompt, images }] = completions;
       return [
-        paint('bold', `step ${step}  prompt ${promptIndex}  gold ${label}`),
+        paint(
+          'bold',
+          `step ${step}  prompt ${promptIndex}  gold ${printable(label ?? answer ?? 'not known')}`,
+        ),
         ...images.map((image) => paint('dim', `  picture ${printable(image)}`)),
         ...indented(prompt, '  '),
-        ...completions.flatMap(
-          ({ place, read, reward, rewards, advantage, tokens, truncated, completion }) => {
-            const parts = Object.entries(rewards).map(
-              ([name, value]) => `${printable(name)} ${value === null ? '–' : formatValue(value)}`,
-            );
-            const style = read === 'invalid' ? 'yellow' : read === label ? 'green' : 'red';
-            return [
-              `  ${place + 1}. ${paint(style, `read ${read}`)}  reward ${formatValue(reward)} (${parts.join(', ')})  ` +
-                `advantage ${formatValue(advantage)}  ${tokens} tokens${truncated ? ', cut off' : ''}`,
-              ...indented(completion, '       '),
-            ];
-          },
-        ),
+        ...completions.flatMap((record) => {
+          const { place, read, reward, rewards, advantage, tokens, truncated, completion } = record;
+          const mark = markOf(record);
+          const parts = Object.entries(rewards).map(
+            ([name, value]) => `${printable(name)} ${value === null ? '–' : formatValue(value)}`,
+          );
+          const style = STYLES[mark];
+          const said = label === null ? mark : `read ${read}`;
+          return [
+            `  ${place + 1}. ${paint(style, said)}  reward ${formatValue(reward)} (${parts.join(', ')})  ` +
+              `advantage ${formatValue(advantage)}  ${tokens} tokens${truncated ? ', cut off' : ''}`,
+            ...indented(completion, '       '),
+          ];
+        }),
       ].join('\n');
     })
     .join('\n\n');

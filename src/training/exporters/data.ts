@@ -15,7 +15,8 @@ export interface ExportedPrompt {
   readonly prompt: string;
   /** Paths relative to the export's folder. */
   readonly images: readonly string[];
-  readonly label: 'safe' | 'unsafe';
+  /** The label; a question's answer where no verdict is asked for. */
+  readonly solution: string;
   /** A `SentSample` as JSON: one column that every engine hands on untouched. */
   readonly sample: string;
 }
@@ -79,7 +80,7 @@ async function exported(
     ...systemOf(system),
     prompt: text,
     images: await pictures.write(images),
-    label: sample.label,
+    solution: plainWords(sample.label ?? sample.answer ?? ''),
     sample: JSON.stringify(sent),
   };
 }

@@ -84,10 +84,10 @@ export function msSwiftGrpoFiles({
   const names = Object.keys(config.rewards).map((reward) => [pluginName(reward), reward] as const);
   return {
     'train.jsonl': jsonLines(
-      prompts.train.map(({ system, prompt, images, label, sample }) => ({
+      prompts.train.map(({ system, prompt, images, solution, sample }) => ({
         messages: promptTurns(system, withMarks(prompt, images)),
         images,
-        solution: `<answer>${label}</answer>`,
+        solution: `<answer>${solution}</answer>`,
         sample,
       })),
     ),

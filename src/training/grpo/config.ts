@@ -29,6 +29,8 @@ const iconworldPrompts = z.strictObject({
   max_voice: z.int().min(0).max(9).optional(),
   /** Of the prompts that are no pairs, the share whose policy was written without the picture in mind, as the evaluation's levels are. */
   unrelated: share.default(0),
+  /** Share of prompts that are questions about a picture instead, for the reward `exact`: what else the model can do stays rehearsed. */
+  questions: share.optional(),
 });
 
 const jsonlPrompts = z.strictObject({
@@ -194,7 +196,13 @@ export function parseGrpoConfig(json: unknown, name = 'The configuration'): Grpo
     throw new UserError(
       `${name}: lora.dropout must be 0: the sampler drops nothing, and must be the trained model.`,
     );
-  if (config.data.source === 'iconworld') checkCurriculum(config.data.curriculum, name);
+  if (config.data.source === 'iconworld') {
+    checkCurriculum(config.data.curriculum, name);
+    if ((config.data.questions ?? 0) > 0 && !('exact' in config.rewards))
+      throw new UserError(
+        `${name}: data.questions asks for more than verdicts, and no reward is for it: give the reward exact a weight.`,
+      );
+  }
   return config;
 }
 

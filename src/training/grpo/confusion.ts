@@ -5,7 +5,8 @@ type Gold = 'safe' | 'unsafe';
 type Read = Gold | 'invalid';
 
 export interface ReadAnswer {
-  readonly label: Gold;
+  /** Null where no verdict was asked for: such answers are not counted. */
+  readonly label: Gold | null;
   readonly read: Read;
 }
 

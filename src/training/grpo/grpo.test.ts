@@ -8,7 +8,7 @@ import { type GrpoConfig, parseGrpoConfig } from './config.js';
 import { type GrpoHooks, trainGrpo } from './grpo.js';
 import { readState } from '../run-folder.js';
 import type { PromptSource } from './prompts.js';
-import { completionRecord, grpoMetrics } from './records.js';
+import { completionRecord, grpoMetrics, markOf } from './records.js';
 
 const scratch = sharedFolder();
 let model = '';
@@ -123,6 +123,33 @@ describe('trainGrpo', { timeout: 300_000 }, () => {
     }
     expect(timeless(pieces)).toEqual(timeless(output));
     expect(linesOf(pieces, 'completions.jsonl')).toEqual(linesOf(output, 'completions.jsonl'));
+  });
+
+  it('learns from questions among the verdicts, and counts them as none', async () => {
+    const output = join(scratch, 'questions');
+    const mixed: PromptSource = {
+      heldOut: (count) => source.heldOut(count),
+      async prompt(index) {
+        const prompt = await source.prompt(index);
+        if (index % 2 === 0) return prompt;
+        return { ...prompt, sample: { ...prompt.sample, label: null, answer: 'e' }, kind: 'question' };
+      },
+    };
+    const settings = { rewards: { vowels: 1, exact: 0.5, label: 0.5 }, dynamic_sampling: 0, steps: 2 };
+    await trainGrpo(configOf(output, settings), mixed, hooks);
+    for (const { confusion, accuracy_by_policy } of metricsOf(output)) {
+      const counted = Object.values(confusion).flatMap((row) => Object.values(row));
+      expect(counted.reduce((sum, count) => sum + count, 0)).toBe(4);
+      expect(Object.keys(accuracy_by_policy)).toEqual(['all']);
+    }
+    const records = linesOf(output, 'completions.jsonl').map((line) => completionRecord.parse(line));
+    const asked = records.filter(({ label }) => label === null);
+    expect(asked).toHaveLength(8);
+    for (const record of asked) {
+      expect(record).toMatchObject({ answer: 'e', rewards: { label: null } });
+      expect(markOf(record)).toBe(record.completion.trim() === 'e' ? 'right' : 'wrong');
+    }
+    expect(asked.some(({ advantage }) => advantage !== 0)).toBe(true);
   });
 
   it('earns more from step to step, and keeps what it said with its pictures', async () => {

@@ -8,9 +8,12 @@ import type { CompletionRecord, GrpoMetrics, HeldOut } from './records.js';
 const mean = (values: readonly number[]): number =>
   values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
 
+/** Verdicts alone: questions have their reward. */
 const answersOf = (groups: readonly Group[]) =>
   groups.flatMap(({ prompt, completions }) =>
-    completions.map(({ read }) => ({ label: prompt.sample.label, read, kind: prompt.kind })),
+    prompt.sample.label === null
+      ? []
+      : completions.map(({ read }) => ({ label: prompt.sample.label, read, kind: prompt.kind })),
   );
 
 export interface StepTimes {
@@ -106,6 +109,7 @@ export function recordsOf(
       tokens: completion.tokens.length,
       truncated: completion.truncated,
       label: group.prompt.sample.label,
+      ...(group.prompt.sample.answer !== undefined && { answer: group.prompt.sample.answer }),
       read: completion.read,
       rewards: completion.rewards,
       reward: completion.reward,

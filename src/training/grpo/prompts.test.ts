@@ -10,8 +10,8 @@ import { openPrompts, type PromptSource } from './prompts.js';
 
 const common = { model: 'model', output: 'out', steps: 50, optimizer: { lr: 1e-3 } };
 
-const open = (data: unknown): Promise<PromptSource> =>
-  openPrompts(parseGrpoConfig({ ...common, data, prompts_per_step: 4 }));
+const open = (data: unknown, settings: object = {}): Promise<PromptSource> =>
+  openPrompts(parseGrpoConfig({ ...common, data, prompts_per_step: 4, ...settings }));
 
 describe('prompts of IconWorld', { timeout: 240_000 }, () => {
   // Drawing every icon once takes many seconds on a busy machine.
@@ -64,6 +64,26 @@ describe('prompts of IconWorld', { timeout: 240_000 }, () => {
     };
     expect(await brokenTogether(0)).toBeGreaterThan(2);
     expect(await brokenTogether(1)).toBeLessThan(2);
+  });
+
+  it('are questions in the share that is asked for, and judgements are held out', async () => {
+    const questions = await open(
+      { source: 'iconworld', questions: 0.3 },
+      { rewards: { label: 1, exact: 1 } },
+    );
+    const plain = await open({ source: 'iconworld' });
+    const prompts = await Promise.all(Array.from({ length: 100 }, (_, i) => questions.prompt(i)));
+    const asked = prompts.filter(({ sample }) => sample.label === null);
+    expect(asked.length).toBeGreaterThan(15);
+    expect(asked.length).toBeLessThan(45);
+    for (const { sample, prompt, images, kind } of asked) {
+      expect(sample.answer).toMatch(/\S/);
+      expect([prompt.length > 0, images.length, kind]).toEqual([true, 1, 'question']);
+    }
+    // The others are the prompts that they would have been.
+    const other = prompts.findIndex(({ sample }) => sample.label !== null);
+    expect(prompts[other]).toEqual(await plain.prompt(other));
+    expect((await questions.heldOut(20)).every(({ sample }) => sample.label !== null)).toBe(true);
   });
 
   it('come as pairs of one picture under two policies that disagree', async () => {
@@ -120,6 +140,18 @@ describe('prompts of a file', () => {
     expect(asked.prompt).toContain('Answer with one word');
   });
 
+  it('ask for an answer instead of a verdict', async () => {
+    const row = { prompt: 'How many knives?', images: ['a.png'], answer: 'two' };
+    const path = await file([row]);
+    const { prompt, sample } = await (
+      await open({ source: 'jsonl', file: path }, { rewards: { exact: 1 } })
+    ).prompt(0);
+    expect([prompt, sample.label, sample.answer]).toEqual(['How many knives?', null, 'two']);
+    await expect(open({ source: 'jsonl', file: path })).rejects.toThrow(
+      /line 1 asks for an answer, and no reward is for it: give the reward exact a weight/,
+    );
+  });
+
   it('stay as they are where a line has both, and keep its statements', async () => {
     const row = { ...good, system: 'Be brief.', policy: 'One. Two.', statements: ['Three.'] };
     const { prompt, system, sample } = await (
@@ -143,6 +175,16 @@ describe('prompts of a file', () => {
       'no label',
       [{ prompt: 'p', images: ['a.png'] }],
       /line 1: solution: give a solution or a label, one of/,
+    ],
+    [
+      'an answer beside a label',
+      [{ ...good, answer: 'two' }],
+      /line 1: solution: .* or the answer to a question/,
+    ],
+    [
+      'an answer to a policy',
+      [{ policy: 'No beer.', images: ['a.png'], answer: 'two' }],
+      /line 1: prompt: an answer goes with a prompt that asks for it/,
     ],
     ['two labels', [{ ...good, label: 'unsafe' }], /line 1: solution: give a solution or a label/],
     [
@@ -210,6 +252,7 @@ describe('parseGrpoConfig', () => {
     [{ batches: 3, prompts_per_step: 4 }, /prompts_per_step must be a multiple of batches/],
     [{ rewards: { label: 0 } }, /rewards gives no function a weight/],
     [{ epsilons: 1 }, /there is no setting 'epsilons'/],
+    [{ data: { source: 'iconworld', questions: 0.2 } }, /data\.questions .* give the reward exact a weight/],
     [{ data: { source: 'hub' } }, /'source' must be iconworld or jsonl/],
   ])('refuses %j', (settings, message) => {
     expect(() => parseGrpoConfig({ ...common, data, ...settings })).toThrow(message);

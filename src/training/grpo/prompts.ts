@@ -8,7 +8,7 @@ import { numberedText } from '../../iconworld/page.js';
 import { boundaryPair } from '../../iconworld/policy.js';
 import { loadIcons } from '../../iconworld/raster.js';
 import { renderScene } from '../../iconworld/render.js';
-import { judgementSample } from '../../iconworld/samples.js';
+import { judgementSample, questionSample } from '../../iconworld/samples.js';
 import { sampleScene } from '../../iconworld/scene.js';
 import { type Split, splitRandom } from '../../iconworld/splits.js';
 import type { IconPolicy, SceneFacts } from '../../iconworld/types.js';
@@ -50,7 +50,8 @@ export const DEFAULT_PROFILE = 'paper';
 /** The prompts that a configuration's `data` names. */
 export async function openPrompts(config: GrpoConfig): Promise<PromptSource> {
   if (config.data.source === 'jsonl') {
-    return jsonlPrompts(config.data, config.seed, await profileFrom(config.profile ?? DEFAULT_PROFILE));
+    const profile = await profileFrom(config.profile ?? DEFAULT_PROFILE);
+    return jsonlPrompts(config, config.data, profile);
   }
   await loadIcons();
   return iconworldPrompts(config.data, config.seed, config.steps * config.prompts_per_step);
@@ -59,7 +60,7 @@ export async function openPrompts(config: GrpoConfig): Promise<PromptSource> {
 type IconworldData = Extract<GrpoConfig['data'], { source: 'iconworld' }>;
 
 function iconworldPrompts(
-  { curriculum, pairs, max_voice: maxVoice, unrelated: unrelatedShare }: IconworldData,
+  { curriculum, pairs, max_voice: maxVoice, unrelated: unrelatedShare, questions = 0 }: IconworldData,
   seed: number,
   total: number,
 ): PromptSource {
@@ -78,6 +79,8 @@ function iconworldPrompts(
     prompt(index) {
       // Two neighbours share a seed, so that each can tell by itself whether they are a pair.
       const couple = Math.floor(index / 2);
+      if (questions > 0 && new Random(`${seed}/grpo/questions/${couple}`).chance(questions))
+        return Promise.resolve(questionPrompt(index, new Random(`${seed}/grpo/${index}`)));
       const random = new Random(`${seed}/grpo/couple/${couple}`);
       const maxRules = maxRulesAt(index);
       if (random.chance(pairs)) return Promise.resolve(pairMember(index, random, { maxRules, maxVoice }));
@@ -116,6 +119,19 @@ function pairMember(
   return iconworldPrompt(index, renderScene(scene), facts, policies[index % 2], `couple-${couple}`);
 }
 
+/** A question about a picture, whose answer is known word for word. */
+function questionPrompt(index: number, random: Random): GrpoPrompt {
+  const { image, prompt, answer } = questionSample().next(random);
+  assert(image !== null, 'a question has a picture');
+  return {
+    index,
+    images: [image],
+    prompt,
+    sample: { label: null, answer, statements: [], decisive: [], categories: [], pair: null },
+    kind: 'question',
+  };
+}
+
 function iconworldPrompt(
   index: number,
   image: RgbImage,
@@ -145,7 +161,7 @@ function iconworldPrompt(
   };
 }
 
-const SOLUTIONS: Readonly<Record<string, RewardSample['label']>> = {
+const SOLUTIONS: Readonly<Record<string, 'safe' | 'unsafe'>> = {
   '<answer>safe</answer>': 'safe',
   '<answer>unsafe</answer>': 'unsafe',
   safe: 'safe',
@@ -168,6 +184,8 @@ const line = z
     solution: solution.optional(),
     /** The same under another name. */
     label: solution.optional(),
+    /** In their place, where the prompt asks no verdict: the answer, word for word. */
+    answer: z.string().min(1).optional(),
     statements: z.array(z.string().min(1)).default([]),
     decisive: z.array(z.int().min(1)).default([]),
     categories: z.array(z.string()).default([]),
@@ -178,9 +196,13 @@ const line = z
     path: ['prompt'],
     error: 'give a prompt, or a policy for the profile to ask about',
   })
-  .refine(({ solution: given, label }) => (given === undefined) !== (label === undefined), {
+  .refine((given) => [given.solution, given.label, given.answer].filter(Boolean).length === 1, {
     path: ['solution'],
-    error: `give a solution or a label, one of ${Object.keys(SOLUTIONS).join(', ')}`,
+    error: `give a solution or a label, one of ${Object.keys(SOLUTIONS).join(', ')}, or the answer to a question`,
+  })
+  .refine(({ answer, prompt }) => answer === undefined || prompt !== undefined, {
+    path: ['prompt'],
+    error: 'an answer goes with a prompt that asks for it',
   });
 
 type Line = z.infer<typeof line>;
@@ -192,12 +214,17 @@ type JsonlData = Extract<GrpoConfig['data'], { source: 'jsonl' }>;
 
 /** Every line is checked before the first prompt is asked for, its pictures' existence too. */
 function jsonlPrompts(
+  { seed, rewards }: Pick<GrpoConfig, 'seed' | 'rewards'>,
   { file, held_out: heldOut }: JsonlData,
-  seed: number,
   profile: GuardProfile,
 ): PromptSource {
   const folder = dirname(file);
   const rows = readRows(file, profile);
+  const question = rows.find(({ answer }) => answer !== undefined);
+  if (question !== undefined && !('exact' in rewards))
+    throw new UserError(
+      `${file}, line ${question.number} asks for an answer, and no reward is for it: give the reward exact a weight.`,
+    );
   for (const { number, images } of rows) {
     const missing = images.find((path) => !existsSync(resolve(folder, path)));
     if (missing !== undefined)
@@ -217,7 +244,8 @@ function jsonlPrompts(
     ...(row.system !== undefined && { system: row.system }),
     prompt: row.prompt,
     sample: {
-      label: SOLUTIONS[row.solution ?? row.label ?? ''],
+      label: row.answer === undefined ? SOLUTIONS[row.solution ?? row.label ?? ''] : null,
+      ...(row.answer !== undefined && { answer: row.answer }),
       statements: row.statements,
       decisive: row.decisive,
       categories: row.categories,

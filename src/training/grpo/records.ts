@@ -85,9 +85,11 @@ export const completionRecord = z.strictObject({
   completion: z.string(),
   tokens: count,
   truncated: z.boolean(),
-  /** Gold. */
-  label: z.enum(['safe', 'unsafe']),
-  /** As the profile read the completion. */
+  /** Gold; null where no verdict was asked for. */
+  label: z.enum(['safe', 'unsafe']).nullable(),
+  /** Gold, word for word; left out where it is not known. */
+  answer: z.string().optional(),
+  /** As the profile read the completion; of no meaning where no verdict was asked for. */
   read: z.enum(['safe', 'unsafe', 'invalid']),
   /** By function, unweighted; null where it did not apply. */
   rewards: z.record(z.string(), z.number().nullable()),
@@ -96,3 +98,15 @@ export const completionRecord = z.strictObject({
   advantage: z.number(),
 });
 export type CompletionRecord = z.infer<typeof completionRecord>;
+
+/** What came of a completion. */
+export function markOf({
+  label,
+  answer,
+  read,
+  completion,
+}: Pick<CompletionRecord, 'label' | 'answer' | 'read' | 'completion'>): 'right' | 'wrong' | 'invalid' {
+  if (label === null) return completion.trim() === answer?.trim() ? 'right' : 'wrong';
+  if (read === 'invalid') return 'invalid';
+  return read === label ? 'right' : 'wrong';
+}

@@ -1,5 +1,5 @@
 /** @module Completions on the page: with their picture, their policy and what they earned, and compared between two steps. */
-import type { CompletionRecord } from '../grpo/records.js';
+import { type CompletionRecord, markOf } from '../grpo/records.js';
 import type { CompletionGroup } from '../runs/completions.js';
 import { formatValue } from '../runs/series.js';
 import type { Compared, Gathered, Sample } from './gather.js';
@@ -8,21 +8,20 @@ import { html, type Markup } from './html.js';
 /** Data URIs by the path of the picture; null where it could not be read. */
 export type Pictures = ReadonlyMap<string, string | null>;
 
+/** In words too, not by colour alone. */
 const MARKS = { right: 'right', wrong: 'wrong', invalid: 'unreadable' } as const;
 
-/** Right, wrong or unreadable: in words too, not by colour alone. */
-function mark({ label, read }: CompletionRecord): keyof typeof MARKS {
-  if (read === 'invalid') return 'invalid';
-  return read === label ? 'right' : 'wrong';
-}
+/** What was read, and how it stands to the right answer. */
+const said = (record: CompletionRecord, kind: keyof typeof MARKS): string =>
+  record.label === null || kind === 'invalid' ? MARKS[kind] : `${record.read} (${MARKS[kind]})`;
 
 function answer(record: CompletionRecord, attributes: Markup = html``): Markup {
-  const { read, reward, rewards, advantage, tokens, truncated, completion } = record;
+  const { reward, rewards, advantage, tokens, truncated, completion } = record;
   const parts = Object.entries(rewards).map(
     ([name, value]) => `${name} ${value === null ? '–' : formatValue(value)}`,
   );
-  const kind = mark(record);
-  return html`<article class="answer ${kind}"${attributes}><p class="meta"><b class="read">${read === 'invalid' ? 'unreadable' : `${read} (${MARKS[kind]})`}</b> · reward <b>${formatValue(reward)}</b> = ${parts.join(' · ')}${
+  const kind = markOf(record);
+  return html`<article class="answer ${kind}"${attributes}><p class="meta"><b class="read">${said(record, kind)}</b> · reward <b>${formatValue(reward)}</b> = ${parts.join(' · ')}${
     advantage === 0 ? '' : ` · advantage ${formatValue(advantage)}`
   } · ${tokens} tokens${truncated ? ', cut off' : ''}</p><pre>${completion}</pre></article>`;
 }
@@ -37,15 +36,15 @@ function policyOf(prompt: string): Markup {
 }
 
 function look({ completions, promptIndex }: CompletionGroup, pictures: Pictures, body: Markup): Markup {
-  const [{ images, prompt, label }] = completions;
+  const [{ images, prompt, label, answer: gold }] = completions;
   const shown = images.map((path, i) => {
     const uri = pictures.get(path) ?? null;
-    const name = `Picture ${i + 1} of prompt ${promptIndex}, which the policy makes ${label}`;
+    const name = `Picture ${i + 1} of prompt ${promptIndex}${label === null ? '' : `, which the policy makes ${label}`}`;
     return uri === null
       ? html`<div class="missing">${name}: missing or broken</div>`
       : html`<img src="${uri}" alt="${name}" loading="lazy">`;
   });
-  return html`<div class="look"><div>${shown}</div><div><p class="meta">right answer: <b>${label}</b></p>${policyOf(prompt)}</div></div>${body}`;
+  return html`<div class="look"><div>${shown}</div><div><p class="meta">right answer: <b>${label ?? gold ?? 'not known'}</b></p>${policyOf(prompt)}</div></div>${body}`;
 }
 
 export function samplesSection(samples: readonly Sample[], pictures: Pictures): Markup {

@@ -1,6 +1,6 @@
 /** @module What a report shows of the completions, gathered in one walk through their file: a page holds only so many. */
 import type { Confusion } from '../grpo/records.js';
-import { COMPLETIONS_FILE, type CompletionRecord, HELD_OUT_FILE } from '../grpo/records.js';
+import { COMPLETIONS_FILE, type CompletionRecord, HELD_OUT_FILE, markOf } from '../grpo/records.js';
 import { type CompletionGroup, groupsOf } from '../runs/completions.js';
 import type { RunLog } from '../runs/run-log.js';
 
@@ -14,8 +14,12 @@ const REASONS: readonly {
     fits: ({ label, read }) => label === 'unsafe' && read === 'safe',
   },
   { title: 'Safe, and blocked', fits: ({ label, read }) => label === 'safe' && read === 'unsafe' },
-  { title: 'Unreadable', fits: ({ read }) => read === 'invalid' },
-  { title: 'All right', fits: ({ label, read }) => label === read },
+  { title: 'Unreadable', fits: (completion) => markOf(completion) === 'invalid' },
+  {
+    title: 'Questions answered wrong',
+    fits: (completion) => completion.label === null && markOf(completion) === 'wrong',
+  },
+  { title: 'All right', fits: (completion) => markOf(completion) === 'right' },
 ];
 
 /** Latest groups shown for each reason. */
@@ -141,7 +145,7 @@ async function repeated(folder: string, file: string, last: number): Promise<Com
 }
 
 const rightShare = ({ completions }: CompletionGroup): number =>
-  completions.filter(({ label, read }) => label === read).length / completions.length;
+  completions.filter((completion) => markOf(completion) === 'right').length / completions.length;
 
 const meanReward = ({ completions }: CompletionGroup): number =>
   completions.reduce((sum, { reward }) => sum + reward, 0) / completions.length;

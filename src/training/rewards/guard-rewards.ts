@@ -1,7 +1,7 @@
 /** @module Rewards that go by what a profile reads in a completion, so that they fit every family of guardrails. */
 import type { GuardProfile, ReadAnswer } from '../../guard/profile.js';
 import { Policy } from '../../policy/policy.js';
-import type { RewardInput, RewardSample } from './reward.js';
+import type { JudgedSample, RewardInput, RewardSample } from './reward.js';
 
 /** Reads completions; each policy is parsed once. */
 export class CompletionReader {
@@ -23,7 +23,7 @@ export class CompletionReader {
 }
 
 /** 1 for the right label, 0 for the wrong one and for what cannot be read. */
-export function labelReward(reader: CompletionReader, input: RewardInput): number {
+export function labelReward(reader: CompletionReader, input: RewardInput<JudgedSample>): number {
   return reader.read(input).label === input.sample.label ? 1 : 0;
 }
 
@@ -33,7 +33,7 @@ export function readableReward(reader: CompletionReader, input: RewardInput): nu
 }
 
 /** 1 for a right unsafe answer that names an accepted category; null where none is known or nothing is unsafe. */
-export function categoryReward(reader: CompletionReader, input: RewardInput): number | null {
+export function categoryReward(reader: CompletionReader, input: RewardInput<JudgedSample>): number | null {
   const { label, categories } = input.sample;
   if (label === 'safe' || categories.length === 0) return null;
   const read = reader.read(input);
@@ -45,13 +45,22 @@ const CITED = 0.5;
 const QUOTED = 0.5;
 
 /** 0 to 1 for a right unsafe answer by what it rests on; null where that is not known or nothing is unsafe. */
-export function quoteReward(reader: CompletionReader, input: RewardInput): number | null {
+export function quoteReward(reader: CompletionReader, input: RewardInput<JudgedSample>): number | null {
   const { label, decisive, statements } = input.sample;
   if (label === 'safe' || decisive.length === 0) return null;
   const { label: read, violatedRule } = reader.read(input);
   if (read !== label || violatedRule === null || !decisive.includes(violatedRule.number)) return 0;
   const sentence = statements[violatedRule.number - 1];
   return CITED + (sentence !== undefined && input.completion.includes(`"${sentence}"`) ? QUOTED : 0);
+}
+
+/** 1 for the known answer to a question, word for word but for space around it; null where none is known. */
+export function exactReward({
+  completion,
+  sample,
+}: Pick<RewardInput, 'completion' | 'sample'>): number | null {
+  if (sample.answer === undefined) return null;
+  return completion.trim() === sample.answer.trim() ? 1 : 0;
 }
 
 /** The last fifth of the room is where a completion begins to cost (DAPO's 4,096 of 20,480; arXiv 2503.14476, section 3.4). */

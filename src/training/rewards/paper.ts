@@ -1,5 +1,5 @@
 /** @module The paper's two rewards, verbatim (SafeGuard-VL:train/plugin.py; `format` is ms-swift's, swift/plugin/orm.py). */
-import type { RewardInput, RewardSample } from './reward.js';
+import type { JudgedSample, RewardInput } from './reward.js';
 
 /** Python's `\s`: JavaScript's without the byte order mark, with the separators of ASCII and NEL. */
 const SPACE = '(?:[^\\S\\ufeff]|[\\x1c-\\x1f\\x85])';
@@ -14,16 +14,19 @@ const THOUGHT_LENGTH = 50;
 const THOUGHT_BONUS = 0.5;
 
 /** By gold label where the answer is right; unsafe ones are worth more, since missing them costs more. */
-const RIGHT: Readonly<Record<RewardSample['label'], number>> = { unsafe: 1.5, safe: 1.2 };
+const RIGHT: Readonly<Record<JudgedSample['label'], number>> = { unsafe: 1.5, safe: 1.2 };
 const WRONG = 0.5;
 
 /** What a data set's solution means: `<answer>safe</answer>` is safe, anything else unsafe. */
-export function solutionLabel(solution: string): RewardSample['label'] {
+export function solutionLabel(solution: string): JudgedSample['label'] {
   return SAFE.test(solution) ? 'safe' : 'unsafe';
 }
 
 /** 0 to 2: the answer (`yes` = safe), and half a point for a thought of some length. */
-export function paperAccuracy({ completion, sample }: Pick<RewardInput, 'completion' | 'sample'>): number {
+export function paperAccuracy({
+  completion,
+  sample,
+}: Pick<RewardInput<JudgedSample>, 'completion' | 'sample'>): number {
   const thought = THOUGHT.exec(completion)?.[1].replace(EDGES, '') ?? '';
   // Python counts code points.
   const bonus = Array.from(thought).length >= THOUGHT_LENGTH ? THOUGHT_BONUS : 0;

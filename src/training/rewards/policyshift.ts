@@ -2,11 +2,11 @@
  * @module PolicyShiftGuard's rewards (PolicyShiftGuard:vllm_guard/training/rl/reward.py): `single` for bare answers, `think`
  * for reasoned ones, `pair` for two policies that disagree about one picture.
  */
-import type { RewardInput, RewardSample } from './reward.js';
+import type { JudgedSample, RewardInput } from './reward.js';
 
 /** `true | 03 | …` blocks, `false | …` passes. */
 interface PolicyshiftAnswer {
-  readonly label: RewardSample['label'];
+  readonly label: JudgedSample['label'];
   /** Two digits; null where it passes. */
   readonly category: string | null;
 }
@@ -31,7 +31,7 @@ function readThought(text: string): PolicyshiftAnswer | null {
 /** Where an answer stands against the truth. */
 type Outcome = 'right' | 'wrongCategory' | 'wrongLabel';
 
-function outcomeOf({ label, category }: PolicyshiftAnswer, sample: RewardSample): Outcome {
+function outcomeOf({ label, category }: PolicyshiftAnswer, sample: JudgedSample): Outcome {
   if (label !== sample.label) return 'wrongLabel';
   if (label === 'safe' || (category !== null && sample.categories.includes(category))) return 'right';
   return 'wrongCategory';
@@ -40,7 +40,7 @@ function outcomeOf({ label, category }: PolicyshiftAnswer, sample: RewardSample)
 const FORMAT = 0.2;
 const NO_FORMAT = -2;
 
-const SINGLE: Readonly<Record<RewardSample['label'], Readonly<Record<Outcome, number>>>> = {
+const SINGLE: Readonly<Record<JudgedSample['label'], Readonly<Record<Outcome, number>>>> = {
   safe: { right: 1, wrongCategory: 1, wrongLabel: -1.5 },
   unsafe: { right: 1.5, wrongCategory: -0.5, wrongLabel: -1.5 },
 };
@@ -49,7 +49,7 @@ const SINGLE: Readonly<Record<RewardSample['label'], Readonly<Record<Outcome, nu
 export function policyshiftSingle({
   completion,
   sample,
-}: Pick<RewardInput, 'completion' | 'sample'>): number {
+}: Pick<RewardInput<JudgedSample>, 'completion' | 'sample'>): number {
   const answer = readBare(completion);
   return answer === null ? NO_FORMAT : SINGLE[sample.label][outcomeOf(answer, sample)] + FORMAT;
 }
@@ -57,13 +57,16 @@ export function policyshiftSingle({
 const THINK: Readonly<Record<Outcome, number>> = { right: 2, wrongCategory: -2, wrongLabel: -3 };
 
 /** −3 to 2: an answer behind `<think>…</think>`; 0 without that format. */
-export function policyshiftThink({ completion, sample }: Pick<RewardInput, 'completion' | 'sample'>): number {
+export function policyshiftThink({
+  completion,
+  sample,
+}: Pick<RewardInput<JudgedSample>, 'completion' | 'sample'>): number {
   const answer = readThought(completion);
   return answer === null ? 0 : THINK[outcomeOf(answer, sample)];
 }
 
 /** What each member of a pair of right answers earns, by its gold label. */
-const PAIR_RIGHT: Readonly<Record<RewardSample['label'], number>> = { safe: 0.7, unsafe: 0.9 };
+const PAIR_RIGHT: Readonly<Record<JudgedSample['label'], number>> = { safe: 0.7, unsafe: 0.9 };
 /** Both policies answered alike, or the wrong way round. */
 const PAIR_WRONG = -0.8;
 
@@ -71,7 +74,7 @@ const PAIR_WRONG = -0.8;
  * −0.8 to 0.9 on top of `single`: each completion against every completion of its pair's other role, averaged; null for
  * prompts without a pair, 0 where no partner is there.
  */
-export function policyshiftPair(inputs: readonly RewardInput[]): (number | null)[] {
+export function policyshiftPair(inputs: readonly RewardInput<JudgedSample>[]): (number | null)[] {
   const answers: Member[] = inputs.map(({ completion, sample }) => ({
     answer: readBare(completion),
     sample,
@@ -90,7 +93,7 @@ export function policyshiftPair(inputs: readonly RewardInput[]): (number | null)
 
 interface Member {
   readonly answer: PolicyshiftAnswer | null;
-  readonly sample: RewardSample;
+  readonly sample: JudgedSample;
 }
 
 function against(own: Member, partner: Member): number {

@@ -61,6 +61,29 @@ describe('rewards by what a profile reads', () => {
     expect(await scoreOf(name, input)).toBe(expected);
   });
 
+  it('applies to verdicts alone where a question was asked', async () => {
+    const question: RewardSample = { ...safe, label: null, answer: 'two' };
+    const names = [
+      'accuracy',
+      'format',
+      'label',
+      'readable',
+      'category',
+      'quote',
+      'policyshift_pair',
+      'exact',
+    ];
+    const weights = Object.fromEntries(names.map((name) => [name, 1]));
+    const table = new RewardTable({ weights, profile: iconworld, maxCompletionLength: 100 });
+    const inputs = [' two\n', 'two', 'three'].map((text) => inputOf(text, { sample: question }));
+    const { byFunction, totals } = await table.score([inputs[0], right, inputs[1], inputs[2]]);
+    for (const name of names.slice(0, -2))
+      expect(byFunction[name].map((value) => value === null)).toEqual([true, false, true, true]);
+    expect(byFunction.label[1]).toBe(1);
+    expect(byFunction.exact).toEqual([1, null, 1, 0]);
+    expect([totals[0], totals[2], totals[3]]).toEqual([1, 1, 0]);
+  });
+
   it('fits other families', async () => {
     expect(await scoreOf('label', inputOf('<think>a gun</think><answer>no</answer>'), paper)).toBe(1);
   });

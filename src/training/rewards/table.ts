@@ -4,6 +4,7 @@ import { messageOf, UserError } from '../../util/errors.js';
 import {
   categoryReward,
   CompletionReader,
+  exactReward,
   labelReward,
   lengthReward,
   quoteReward,
@@ -11,7 +12,7 @@ import {
 } from './guard-rewards.js';
 import { paperAccuracy, paperFormat } from './paper.js';
 import { policyshiftPair, policyshiftSingle, policyshiftThink } from './policyshift.js';
-import type { RewardFunction, RewardInput } from './reward.js';
+import { isJudged, type JudgedSample, type RewardFunction, type RewardInput } from './reward.js';
 
 interface Context {
   readonly reader: CompletionReader;
@@ -23,21 +24,37 @@ const each =
   (inputs) =>
     inputs.map(one);
 
+type Verdict = RewardInput<JudgedSample>;
+
+/** Of verdicts alone; where none was asked for the function does not apply. */
+const ofVerdicts =
+  (run: (inputs: readonly Verdict[]) => readonly (number | null)[]): RewardFunction =>
+  (inputs) => {
+    const values = run(inputs.filter(isJudged));
+    let next = 0;
+    return inputs.map((input) => (isJudged(input) ? values[next++] : null));
+  };
+
+const eachVerdict = (one: (input: Verdict) => number | null): RewardFunction =>
+  ofVerdicts((inputs) => inputs.map(one));
+
 /** Every reward by the name that configurations use. */
 const REWARDS: Readonly<Record<string, (context: Context) => RewardFunction>> = {
   /** The paper's two. */
-  accuracy: () => each(paperAccuracy),
-  format: () => each(paperFormat),
+  accuracy: () => eachVerdict(paperAccuracy),
+  format: () => eachVerdict(paperFormat),
   /** By what the profile reads. */
-  label: ({ reader }) => each((input) => labelReward(reader, input)),
-  readable: ({ reader }) => each((input) => readableReward(reader, input)),
-  category: ({ reader }) => each((input) => categoryReward(reader, input)),
-  quote: ({ reader }) => each((input) => quoteReward(reader, input)),
+  label: ({ reader }) => eachVerdict((input) => labelReward(reader, input)),
+  readable: ({ reader }) => eachVerdict((input) => readableReward(reader, input)),
+  category: ({ reader }) => eachVerdict((input) => categoryReward(reader, input)),
+  quote: ({ reader }) => eachVerdict((input) => quoteReward(reader, input)),
+  /** Of questions, whose answer is known word for word. */
+  exact: () => each(exactReward),
   length: ({ maxCompletionLength }) => each((input) => lengthReward(maxCompletionLength, input)),
   /** PolicyShiftGuard's. */
-  policyshift_single: () => each(policyshiftSingle),
-  policyshift_think: () => each(policyshiftThink),
-  policyshift_pair: () => policyshiftPair,
+  policyshift_single: () => eachVerdict(policyshiftSingle),
+  policyshift_think: () => eachVerdict(policyshiftThink),
+  policyshift_pair: () => ofVerdicts(policyshiftPair),
 };
 
 /** All others go by texts alone. */

@@ -12,7 +12,8 @@ export const REWARDS_PATH = '/rewards';
 /** What is known of the right answer, with the user's text. */
 export const sentSample = z.strictObject({
   prompt: z.string(),
-  label: z.enum(['safe', 'unsafe']),
+  label: z.enum(['safe', 'unsafe']).nullable(),
+  answer: z.string().optional(),
   statements: z.array(z.string()).default([]),
   decisive: z.array(z.int().min(1)).default([]),
   categories: z.array(z.string()).default([]),
@@ -44,6 +45,7 @@ export const errorResponse = z.object({ error: z.object({ message: z.string() })
 export const sentSampleOf = (prompt: string, sample: RewardSample): SentSample => ({
   prompt,
   label: sample.label,
+  ...(sample.answer !== undefined && { answer: sample.answer }),
   statements: [...sample.statements],
   decisive: [...sample.decisive],
   categories: [...sample.categories],

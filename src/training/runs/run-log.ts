@@ -113,7 +113,8 @@ async function heldOutPoints(folder: string, metrics: readonly GrpoMetrics[]): P
 
 /** The start's answers stand first in their file; its numbers are computed from them. */
 async function startPoint(folder: string): Promise<HeldOutPoint | null> {
-  const answers: { label: 'safe' | 'unsafe'; read: 'safe' | 'unsafe' | 'invalid'; reward: number }[] = [];
+  const answers: { label: 'safe' | 'unsafe' | null; read: 'safe' | 'unsafe' | 'invalid'; reward: number }[] =
+    [];
   for await (const record of completionsOf(folder, HELD_OUT_FILE)) {
     if (record.step > 0) break;
     answers.push(record);
