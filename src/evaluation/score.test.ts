@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { answerText, UNKNOWN_PICTURE } from '../iconworld/answer.js';
 import { HARMLESS_ICONS, ICONS_BY_CATEGORY } from '../iconworld/icons.js';
 import type { Rule, SceneFacts, Statement } from '../iconworld/types.js';
-import { overlapOf, scoreAnswer, scoreSeen } from './score.js';
+import { scoreAnswer, scoreSeen } from './score.js';
 
 const [weapon, otherWeapon] = ICONS_BY_CATEGORY.weapons;
 const [drink] = ICONS_BY_CATEGORY.alcohol;
@@ -105,12 +105,5 @@ describe('scoreSeen', () => {
     expect(named).toEqual({ right: 2, of: 4 });
     expect(setting).toBe(true);
     expect(scoreSeen('A school.', facts)).toEqual({ named: { right: 0, of: 4 }, setting: false });
-  });
-});
-
-describe('overlapOf', () => {
-  it('counts with repetition', () => {
-    expect(overlapOf(['a', 'a', 'b'], ['a', 'b', 'b'])).toBe(2);
-    expect(overlapOf([], ['a'])).toBe(0);
   });
 });

@@ -3,6 +3,7 @@ import type { AnsweredGroup, AnsweredThing } from '../guard/profiles/iconworld-a
 import { parseAnswer, seenLine } from '../iconworld/answer.js';
 import { type GroupJudgement, judgeScene } from '../iconworld/label.js';
 import type { IconPolicy, SceneFacts } from '../iconworld/types.js';
+import { overlapOf } from '../util/overlap.js';
 import type { Tally } from './metrics.js';
 
 /** What the first line of an answer says it sees. */
@@ -26,17 +27,6 @@ export interface AnswerScore extends SeenScore {
   readonly atMost: Tally;
   /** Lines of either kind that should not be there. */
   readonly spurious: number;
-}
-
-/** How many texts two lists share, counted with repetition. */
-export function overlapOf(a: readonly string[], b: readonly string[]): number {
-  const left = new Map<string, number>();
-  for (const text of b) left.set(text, (left.get(text) ?? 0) + 1);
-  return a.filter((text) => {
-    const count = left.get(text) ?? 0;
-    left.set(text, count - 1);
-    return count > 0;
-  }).length;
 }
 
 const SEEN_LINE = /^(?:<think>)?([^:]+): (.+)\.$/;

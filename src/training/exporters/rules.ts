@@ -38,7 +38,7 @@ export const WATCH = {
 } as const;
 
 /** Rewards that are null for whole prompts: engines leave a completion that only has such ones out of the mean. */
-const PARTIAL: ReadonlySet<string> = new Set(['category', 'quote', 'exact', 'policyshift_pair']);
+const PARTIAL: ReadonlySet<string> = new Set(['category', 'quote', 'named', 'exact', 'policyshift_pair']);
 /** Rewards that compare prompts: engines ask for rewards device by device or one by one. */
 const ACROSS_PROMPTS = 'policyshift_pair';
 

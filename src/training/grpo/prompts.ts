@@ -152,6 +152,7 @@ function iconworldPrompt(
     prompt: numberedText(policy.statements),
     sample: {
       label,
+      things: facts.things.map(({ name }) => name),
       statements: policy.statements.map(({ text }) => text),
       decisive: [...new Set(numbers)].sort((a, b) => a - b),
       categories: [...new Set([...banned.flatMap(({ icon }) => icon.category ?? []), ...ruled])],
@@ -189,6 +190,7 @@ const line = z
     statements: z.array(z.string().min(1)).default([]),
     decisive: z.array(z.int().min(1)).default([]),
     categories: z.array(z.string()).default([]),
+    things: z.array(z.string()).optional(),
     pair: z.string().nullable().default(null),
     kind: z.string().default('jsonl'),
   })
@@ -246,6 +248,7 @@ function jsonlPrompts(
     sample: {
       label: row.answer === undefined ? SOLUTIONS[row.solution ?? row.label ?? ''] : null,
       ...(row.answer !== undefined && { answer: row.answer }),
+      ...(row.things !== undefined && { things: row.things }),
       statements: row.statements,
       decisive: row.decisive,
       categories: row.categories,

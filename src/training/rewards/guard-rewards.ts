@@ -1,6 +1,8 @@
 /** @module Rewards that go by what a profile reads in a completion, so that they fit every family of guardrails. */
 import type { GuardProfile, ReadAnswer } from '../../guard/profile.js';
+import { parseIconworldAnswer } from '../../guard/profiles/iconworld-answer.js';
 import { Policy } from '../../policy/policy.js';
+import { overlapOf } from '../../util/overlap.js';
 import type { JudgedSample, RewardInput, RewardSample } from './reward.js';
 
 /** Reads completions; each policy is parsed once. */
@@ -52,6 +54,17 @@ export function quoteReward(reader: CompletionReader, input: RewardInput<JudgedS
   if (read !== label || violatedRule === null || !decisive.includes(violatedRule.number)) return 0;
   const sentence = statements[violatedRule.number - 1];
   return CITED + (sentence !== undefined && input.completion.includes(`"${sentence}"`) ? QUOTED : 0);
+}
+
+/** The F1 of the things that an answer of IconWorld's format names against those that are there; null where these are not known. */
+export function namedReward({
+  completion,
+  sample,
+}: Pick<RewardInput<JudgedSample>, 'completion' | 'sample'>): number | null {
+  if (sample.things === undefined) return null;
+  const said = parseIconworldAnswer(completion).things.map(({ name }) => name);
+  const all = said.length + sample.things.length;
+  return all === 0 ? 1 : (2 * overlapOf(said, sample.things)) / all;
 }
 
 /** 1 for the known answer to a question, word for word but for space around it; null where none is known. */

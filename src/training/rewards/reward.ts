@@ -6,6 +6,8 @@ export interface RewardSample {
   readonly label: 'safe' | 'unsafe' | null;
   /** What the prompt is to be answered with, word for word; left out where that is not known, as for verdicts with reasons. */
   readonly answer?: string;
+  /** Everything that the picture shows, by name; left out where that is not known. */
+  readonly things?: readonly string[];
   /** The policy's statements in their order; statement n is `statements[n - 1]`. */
   readonly statements: readonly string[];
   /** Numbers of the statements that decide, any of which an unsafe answer may cite; empty where none is known. */

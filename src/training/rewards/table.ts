@@ -7,6 +7,7 @@ import {
   exactReward,
   labelReward,
   lengthReward,
+  namedReward,
   quoteReward,
   readableReward,
 } from './guard-rewards.js';
@@ -48,6 +49,8 @@ const REWARDS: Readonly<Record<string, (context: Context) => RewardFunction>> = 
   readable: ({ reader }) => eachVerdict((input) => readableReward(reader, input)),
   category: ({ reader }) => eachVerdict((input) => categoryReward(reader, input)),
   quote: ({ reader }) => eachVerdict((input) => quoteReward(reader, input)),
+  /** Of IconWorld's format. */
+  named: () => eachVerdict(namedReward),
   /** Of questions, whose answer is known word for word. */
   exact: () => each(exactReward),
   length: ({ maxCompletionLength }) => each((input) => lengthReward(maxCompletionLength, input)),
