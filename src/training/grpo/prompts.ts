@@ -79,7 +79,8 @@ function iconworldPrompts(
     prompt(index) {
       // Two neighbours share a seed, so that each can tell by itself whether they are a pair.
       const couple = Math.floor(index / 2);
-      if (questions > 0 && new Random(`${seed}/grpo/questions/${couple}`).chance(questions))
+      const place = pairs > 0 ? couple : index;
+      if (questions > 0 && new Random(`${seed}/grpo/questions/${place}`).chance(questions))
         return Promise.resolve(questionPrompt(index, new Random(`${seed}/grpo/${index}`)));
       const random = new Random(`${seed}/grpo/couple/${couple}`);
       const maxRules = maxRulesAt(index);
