@@ -26,14 +26,12 @@ stage 8-places
 stage 9-judge
 stage 10-see
 stage 11-judge
-stage 12-see
-stage 13-judge
 
 # The method's two stages: SFT on recaptions of the model's own descriptions, then GRPO.
 node dist/cli/main.js data iconworld "$out/scenes" --split train --scenes 1000 --seed 31 --no-sheet
-node dist/cli/main.js data recaption "$out/scenes" "$out/recaptions" --world iconworld --model "$out/13-judge/final"
-stage 14-recaption
-node dist/cli/main.js train grpo --config runs/tiny/15-grpo.yaml
+node dist/cli/main.js data recaption "$out/scenes" "$out/recaptions" --world iconworld --model "$out/11-judge/final"
+stage 12-recaption
+node dist/cli/main.js train grpo --config runs/tiny/13-grpo.yaml
 
 # Stage 11 is shipped: names and quotations are worse after the two (LOG.md).
 npx tsx scripts/tiny-export.ts --run "$out/11-judge" --output models/safeguard-vl-tiny --dtype F16

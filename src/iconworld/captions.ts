@@ -2,17 +2,12 @@
 import type { Random } from '../util/random.js';
 import { PLACE_NAMES, seenLine } from './answer.js';
 import { PLACE_WORDS } from './phrasing-words.js';
-import { inLooseReadingOrder, inReadingOrder } from './reading-order.js';
+import { inReadingOrder } from './reading-order.js';
 import type { Icon, PlacedThing, Scene, SceneFacts } from './types.js';
 
 /** What labels and texts need of a scene; its things in reading order. */
 export function factsOf(scene: Scene): SceneFacts {
   return { setting: scene.setting, things: inReadingOrder(scene).map(({ icon }) => icon) };
-}
-
-/** The same in {@link inLooseReadingOrder}. */
-export function looseFactsOf(random: Random, scene: Scene): SceneFacts {
-  return { setting: scene.setting, things: inLooseReadingOrder(random, scene).map(({ icon }) => icon) };
 }
 
 /** Names that take no article, and whether they are plural. */
@@ -52,8 +47,6 @@ export interface CaptionOptions {
   readonly form: 'short' | 'long';
   /** Sensitive things are called "an object", without colour. */
   readonly suppressed?: boolean;
-  /** What a short one says; `factsOf(scene)` if absent. */
-  readonly facts?: SceneFacts;
 }
 
 /** User texts that ask for each form. */
@@ -81,11 +74,11 @@ const upper = (text: string): string => text.charAt(0).toUpperCase() + text.slic
 export function captionText(
   random: Random,
   scene: Scene,
-  { form, suppressed = false, facts }: CaptionOptions,
+  { form, suppressed = false }: CaptionOptions,
 ): string {
   const hidden = (icon: Icon): boolean => suppressed && icon.category !== null;
   if (form === 'short') {
-    const { setting, things } = facts ?? factsOf(scene);
+    const { setting, things } = factsOf(scene);
     return seenLine({
       setting,
       things: things.map((icon) => (hidden(icon) ? { ...icon, name: 'an object' } : icon)),

@@ -2,7 +2,7 @@
 import type { RgbImage } from '../images/image.js';
 import type { Random } from '../util/random.js';
 import { answerText, bareAnswer, seenLine, UNKNOWN_PICTURE } from './answer.js';
-import { CAPTION_PROMPTS, captionText, factsOf, looseFactsOf } from './captions.js';
+import { CAPTION_PROMPTS, captionText, factsOf } from './captions.js';
 import { HARMLESS_ICONS, ICONS_BY_CATEGORY } from './icons.js';
 import { judgeScene, namedBy } from './label.js';
 import { sampleOutOfWorld } from './outworld.js';
@@ -74,24 +74,18 @@ export interface StreamOptions {
   readonly scene?: SceneOptions;
   /** Pictures are drawn (`loadIcons()` must have finished); true if absent. */
   readonly render?: boolean;
-  /** Captions and judgements name things in one of the orders that are about as good as the reading order; false if absent. */
-  readonly looseOrder?: boolean;
 }
 
-type Drawing = Required<StreamOptions>;
+type Drawing = Required<Pick<StreamOptions, 'split' | 'scene' | 'render'>>;
 
-const drawing = ({
-  split = 'train',
-  scene = {},
-  render = true,
-  looseOrder = false,
-}: StreamOptions): Drawing => ({ split, scene, render, looseOrder });
+const drawing = ({ split = 'train', scene = {}, render = true }: StreamOptions): Drawing => ({
+  split,
+  scene,
+  render,
+});
 
 const drawScene = (random: Random, { split, scene }: Drawing): Scene =>
   sampleScene(splitRandom(random, 'scene', split), scene);
-
-const saidOf = (random: Random, scene: Scene, { looseOrder }: Drawing): SceneFacts =>
-  looseOrder ? looseFactsOf(random, scene) : factsOf(scene);
 
 const picture = (scene: Scene, { render }: Drawing): RgbImage | null => (render ? renderScene(scene) : null);
 
@@ -112,13 +106,12 @@ export function captionSample(options: CaptionStreamOptions = {}): SampleStream 
       const scene = drawScene(random, how);
       const form = random.chance(longShare) ? 'long' : 'short';
       const prompt = random.pick(CAPTION_PROMPTS[form]);
-      const facts = saidOf(random, scene, how);
-      const answer = captionText(random, scene, { form, suppressed, facts });
+      const answer = captionText(random, scene, { form, suppressed });
       return {
         image: picture(scene, how),
         prompt,
         answer,
-        meta: { ...NO_META, task: 'caption', scene, facts },
+        meta: { ...NO_META, task: 'caption', scene, facts: factsOf(scene) },
       };
     },
   };
@@ -370,7 +363,7 @@ export function judgementSample(options: JudgementStreamOptions = {}): SampleStr
   return {
     next: (random) => {
       const scene = drawScene(random, how);
-      const facts = saidOf(random, scene, how);
+      const facts = factsOf(scene);
       const sensitive = !unrelated && facts.things.some(({ category }) => category !== null);
       const boundary = sensitive && random.chance(boundaryShare);
       const own = splitRandom(random, boundary ? 'pair' : 'policy', how.split);

@@ -83,8 +83,6 @@ const iconworldData = z.strictObject({
   tasks: z.record(z.string(), z.number().min(0)),
   /** [share of the run, most ruling statements a policy has from there on], ascending. */
   curriculum: z.array(z.tuple([z.number().min(0).max(1), z.number().int().min(1).max(9)])).default([[0, 9]]),
-  /** The share of samples whose answers name things in one of the orders that are about as good as the reading order. */
-  loose_order: z.number().min(0).max(1).optional(),
 });
 
 const jsonlData = z.strictObject({

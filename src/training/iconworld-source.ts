@@ -17,13 +17,8 @@ import { UserError } from '../util/errors.js';
 import { Random } from '../util/random.js';
 import type { SampleSource, TrainingSample } from './examples.js';
 
-interface Asked {
-  /** The most ruling statements besides the default that a policy may have at this point of the run. */
-  readonly maxRules: number;
-  readonly looseOrder: boolean;
-}
-
-type StreamFactory = (asked: Asked) => SampleStream;
+/** The most ruling statements besides the default that a policy may have at this point of the run. */
+type StreamFactory = (maxRules: number) => SampleStream;
 
 /** Of training's policies so many have words strewn in: what they say must be read, it cannot be guessed. */
 const NOISE = 0.4;
@@ -56,77 +51,75 @@ const ONLY_IN: KindWeights = [['onlyIn', 1]];
 
 /** The tasks a configuration may mix, by the names it uses. */
 const TASKS: Readonly<Record<string, StreamFactory>> = {
-  caption: ({ looseOrder }) => captionSample({ looseOrder }),
+  caption: () => captionSample(),
   /** One thing a picture: the quickest way from nothing to telling things apart. */
-  caption_one: ({ looseOrder }) => captionSample({ looseOrder, longShare: 0, scene: { count: 1 } }),
+  caption_one: () => captionSample({ longShare: 0, scene: { count: 1 } }),
   /** The first line of an answer: the place, and the things in reading order. */
-  caption_list: ({ looseOrder }) => captionSample({ looseOrder, longShare: 0 }),
+  caption_list: () => captionSample({ longShare: 0 }),
   /** The same for four things, whose order is the hardest. */
-  caption_list_crowded: ({ looseOrder }) => captionSample({ looseOrder, longShare: 0, scene: { count: 4 } }),
+  caption_list_crowded: () => captionSample({ longShare: 0, scene: { count: 4 } }),
   /** Four things a picture: the most signal a picture where each is marked. */
-  caption_crowded: ({ looseOrder }) => captionSample({ looseOrder, scene: { count: 4 } }),
-  suppressed_caption: ({ looseOrder }) => captionSample({ looseOrder, suppressed: true }),
-  reading: ({ maxRules }) => readingSample({ maxRules, noise: NOISE }),
+  caption_crowded: () => captionSample({ scene: { count: 4 } }),
+  suppressed_caption: () => captionSample({ suppressed: true }),
+  reading: (maxRules) => readingSample({ maxRules, noise: NOISE }),
   /** Pages as long as the longest of the evaluation. */
-  reading_long: ({ maxRules }) =>
-    readingSample({ maxRules, maxVoice: LONG_VOICE, maxThings: 4, noise: NOISE }),
+  reading_long: (maxRules) => readingSample({ maxRules, maxVoice: LONG_VOICE, maxThings: 4, noise: NOISE }),
   /** Statements on two categories and on counts, and things that they are about. */
-  reading_groups: ({ maxRules }) =>
+  reading_groups: (maxRules) =>
     readingSample({ maxRules, kinds: GROUP_KINDS, groupShare: 0.75, maxThings: 5, noise: NOISE }),
   /** Statements with places, for things that they name. */
-  reading_conditions: ({ maxRules }) =>
+  reading_conditions: (maxRules) =>
     readingSample({ maxRules, kinds: CONDITION_KINDS, namedShare: 1, maxThings: 5, noise: NOISE }),
   /** Nothing but statements with places. With one kind alone a status is one comparison; with both it is its parity with the kind. */
-  reading_places: ({ maxRules }) =>
+  reading_places: (maxRules) =>
     readingSample({ maxRules, kinds: PLACE_KINDS, namedShare: 1, maxThings: 5, maxVoice: 2, noise: NOISE }),
-  reading_only_in: ({ maxRules }) =>
+  reading_only_in: (maxRules) =>
     readingSample({ maxRules, kinds: ONLY_IN, namedShare: 1, maxThings: 5, maxVoice: 2, noise: NOISE }),
   /** No thing is named by a statement and the default stands anywhere: which number does a statement have? */
-  find_default: ({ maxRules }) =>
+  find_default: (maxRules) =>
     readingSample({ maxRules, namedShare: 0, maxThings: 2, maxVoice: 2, plain: true, shuffled: true }),
   /** Every thing is named by a statement, by its plain name: which statement names it? */
-  lookup_plain: ({ maxRules }) =>
+  lookup_plain: (maxRules) =>
     readingSample({ maxRules, namedShare: 1, maxThings: 3, maxVoice: 2, plain: true, shuffled: true }),
   /** The same in all words. */
-  lookup: ({ maxRules }) =>
+  lookup: (maxRules) =>
     readingSample({ maxRules, namedShare: 1, maxThings: 4, maxVoice: 2, shuffled: true, noise: NOISE }),
-  index: ({ maxRules }) => indexSample({ maxRules }),
+  index: (maxRules) => indexSample({ maxRules }),
   /** Which statement has a word: the circuit that the lookups need, with a dense signal. */
-  find_words: ({ maxRules }) => findWordsSample({ maxRules }),
+  find_words: (maxRules) => findWordsSample({ maxRules }),
   /** The number alone, of the statement that decides about a category: by plain names, then in all words. */
-  locate_plain: ({ maxRules }) =>
-    locateSample({ maxRules, maxVoice: Math.min(2, maxRules - 1), plain: true }),
-  locate: ({ maxRules }) => locateSample({ maxRules, noise: NOISE }),
-  judgement: (asked) => judgementSample({ ...asked, noise: NOISE }),
-  judgement_groups: (asked) =>
-    judgementSample({ ...asked, maxVoice: LONG_VOICE, kinds: GROUP_KINDS, noise: NOISE }),
-  judgement_conditions: (asked) =>
-    judgementSample({ ...asked, maxVoice: LONG_VOICE, kinds: CONDITION_KINDS, noise: NOISE }),
-  judgement_long: (asked) => judgementSample({ ...asked, maxVoice: LONG_VOICE, noise: NOISE }),
+  locate_plain: (maxRules) => locateSample({ maxRules, maxVoice: Math.min(2, maxRules - 1), plain: true }),
+  locate: (maxRules) => locateSample({ maxRules, noise: NOISE }),
+  judgement: (maxRules) => judgementSample({ maxRules, noise: NOISE }),
+  judgement_groups: (maxRules) =>
+    judgementSample({ maxRules, maxVoice: LONG_VOICE, kinds: GROUP_KINDS, noise: NOISE }),
+  judgement_conditions: (maxRules) =>
+    judgementSample({ maxRules, maxVoice: LONG_VOICE, kinds: CONDITION_KINDS, noise: NOISE }),
+  judgement_long: (maxRules) => judgementSample({ maxRules, maxVoice: LONG_VOICE, noise: NOISE }),
   /** Pages that were not written for the picture: when does a statement on two categories, or on a count, say nothing? */
-  judgement_unrelated: (asked) =>
-    judgementSample({ ...asked, maxVoice: LONG_VOICE, noise: NOISE, unrelated: true }),
-  judgement_unrelated_groups: (asked) =>
-    judgementSample({ ...asked, maxVoice: LONG_VOICE, kinds: GROUP_KINDS, noise: NOISE, unrelated: true }),
+  judgement_unrelated: (maxRules) =>
+    judgementSample({ maxRules, maxVoice: LONG_VOICE, noise: NOISE, unrelated: true }),
+  judgement_unrelated_groups: (maxRules) =>
+    judgementSample({ maxRules, maxVoice: LONG_VOICE, kinds: GROUP_KINDS, noise: NOISE, unrelated: true }),
   /** The same without pictures: readings of which half of the conditions name the place. */
-  judgement_words: (asked) => judgementSample({ ...asked, noise: NOISE, inWords: true }),
-  judgement_words_groups: (asked) =>
-    judgementSample({ ...asked, kinds: GROUP_KINDS, noise: NOISE, inWords: true }),
-  judgement_words_conditions: (asked) =>
-    judgementSample({ ...asked, kinds: CONDITION_KINDS, noise: NOISE, inWords: true }),
-  judgement_words_unrelated: (asked) =>
+  judgement_words: (maxRules) => judgementSample({ maxRules, noise: NOISE, inWords: true }),
+  judgement_words_groups: (maxRules) =>
+    judgementSample({ maxRules, kinds: GROUP_KINDS, noise: NOISE, inWords: true }),
+  judgement_words_conditions: (maxRules) =>
+    judgementSample({ maxRules, kinds: CONDITION_KINDS, noise: NOISE, inWords: true }),
+  judgement_words_unrelated: (maxRules) =>
     judgementSample({
-      ...asked,
+      maxRules,
       maxVoice: LONG_VOICE,
       kinds: GROUP_KINDS,
       noise: NOISE,
       inWords: true,
       unrelated: true,
     }),
-  judgement_words_long: (asked) =>
-    judgementSample({ ...asked, maxVoice: LONG_VOICE, noise: NOISE, inWords: true }),
+  judgement_words_long: (maxRules) =>
+    judgementSample({ maxRules, maxVoice: LONG_VOICE, noise: NOISE, inWords: true }),
   /** The verdict at once, without reasons. */
-  verdict: (asked) => judgementSample({ ...asked, bare: true, noise: NOISE }),
+  verdict: (maxRules) => judgementSample({ maxRules, bare: true, noise: NOISE }),
   question: () => questionSample(),
   out_of_world: () => outOfWorldSample(),
 };
@@ -138,8 +131,6 @@ export interface IconworldMixture {
   readonly seed: number;
   /** Samples of the whole run, which the curriculum's shares are of. */
   readonly total: number;
-  /** The share of samples whose answers name things in a loose reading order; 0 if absent. */
-  readonly loose_order?: number;
 }
 
 /** Every sample is drawn from a seed of its own, so the stream has no state. */
@@ -148,7 +139,6 @@ export async function iconworldSource({
   curriculum,
   seed,
   total,
-  loose_order: looseShare = 0,
 }: IconworldMixture): Promise<SampleSource> {
   const unknown = Object.keys(tasks).filter((task) => !(task in TASKS));
   if (unknown.length > 0) {
@@ -161,9 +151,9 @@ export async function iconworldSource({
     throw new UserError('data.tasks gives no task a weight above 0: name at least one.');
   await loadIcons();
   const streams = new Map<string, SampleStream>();
-  const streamOf = (task: string, asked: Asked): SampleStream => {
-    const key = `${task}/${asked.maxRules}/${asked.looseOrder}`;
-    const known = streams.get(key) ?? TASKS[task](asked);
+  const streamOf = (task: string, maxRules: number): SampleStream => {
+    const key = `${task}/${maxRules}`;
+    const known = streams.get(key) ?? TASKS[task](maxRules);
     streams.set(key, known);
     return known;
   };
@@ -173,9 +163,7 @@ export async function iconworldSource({
       const task = random.weighted(weighted);
       const share = index / total;
       const maxRules = curriculum.filter(([from]) => from <= share).at(-1)?.[1] ?? curriculum[0][1];
-      // Asked of no chance where it is 0: runs without it draw what they always drew.
-      const looseOrder = looseShare > 0 && random.chance(looseShare);
-      const { image, prompt, answer, meta } = streamOf(task, { maxRules, looseOrder }).next(random);
+      const { image, prompt, answer, meta } = streamOf(task, maxRules).next(random);
       const images = image === null ? [] : [image];
       const marks = meta.scene === null ? undefined : marksOf(meta.scene);
       return Promise.resolve({ images, prompt, answer, task, marks });
