@@ -1,6 +1,6 @@
 /** @module `safeguard train inspect RUN`: where a run is, how it does, what is doubtful, and what it said. */
 import { type Command, InvalidArgumentError } from 'commander';
-import { markOf } from '../training/grpo/records.js';
+import { goldOf, markOf } from '../training/grpo/mark.js';
 import type { CompletionGroup } from '../training/runs/completions.js';
 import type { Inspection, Which } from '../training/runs/inspection.js';
 import { formatValue, type Point, type Summary } from '../training/runs/series.js';
@@ -120,10 +120,7 @@ function completionsText(groups: readonly CompletionGroup[], { paint }: Paint): 
     .map(({ step, promptIndex, completions }) => {
       const [{ label, answer, prompt, images }] = completions;
       return [
-        paint(
-          'bold',
-          `step ${step}  prompt ${promptIndex}  gold ${printable(label ?? answer ?? 'not known')}`,
-        ),
+        paint('bold', `step ${step}  prompt ${promptIndex}  gold ${printable(goldOf({ label, answer }))}`),
         ...images.map((image) => paint('dim', `  picture ${printable(image)}`)),
         ...indented(prompt, '  '),
         ...completions.flatMap((record) => {

@@ -8,7 +8,8 @@ import { type GrpoConfig, parseGrpoConfig } from './config.js';
 import { type GrpoHooks, trainGrpo } from './grpo.js';
 import { readState } from '../run-folder.js';
 import type { PromptSource } from './prompts.js';
-import { completionRecord, grpoMetrics, markOf } from './records.js';
+import { markOf } from './mark.js';
+import { completionRecord, grpoMetrics } from './records.js';
 
 const scratch = sharedFolder();
 let model = '';

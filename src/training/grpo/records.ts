@@ -98,15 +98,3 @@ export const completionRecord = z.strictObject({
   advantage: z.number(),
 });
 export type CompletionRecord = z.infer<typeof completionRecord>;
-
-/** What came of a completion. */
-export function markOf({
-  label,
-  answer,
-  read,
-  completion,
-}: Pick<CompletionRecord, 'label' | 'answer' | 'read' | 'completion'>): 'right' | 'wrong' | 'invalid' {
-  if (label === null) return completion.trim() === answer?.trim() ? 'right' : 'wrong';
-  if (read === 'invalid') return 'invalid';
-  return read === label ? 'right' : 'wrong';
-}

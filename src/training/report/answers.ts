@@ -1,5 +1,6 @@
 /** @module Completions on the page: with their picture, their policy and what they earned, and compared between two steps. */
-import { type CompletionRecord, markOf } from '../grpo/records.js';
+import { goldOf, markOf } from '../grpo/mark.js';
+import type { CompletionRecord } from '../grpo/records.js';
 import type { CompletionGroup } from '../runs/completions.js';
 import { formatValue } from '../runs/series.js';
 import type { Compared, Gathered, Sample } from './gather.js';
@@ -36,7 +37,8 @@ function policyOf(prompt: string): Markup {
 }
 
 function look({ completions, promptIndex }: CompletionGroup, pictures: Pictures, body: Markup): Markup {
-  const [{ images, prompt, label, answer: gold }] = completions;
+  const [record] = completions;
+  const { images, prompt, label } = record;
   const shown = images.map((path, i) => {
     const uri = pictures.get(path) ?? null;
     const name = `Picture ${i + 1} of prompt ${promptIndex}${label === null ? '' : `, which the policy makes ${label}`}`;
@@ -44,7 +46,7 @@ function look({ completions, promptIndex }: CompletionGroup, pictures: Pictures,
       ? html`<div class="missing">${name}: missing or broken</div>`
       : html`<img src="${uri}" alt="${name}" loading="lazy">`;
   });
-  return html`<div class="look"><div>${shown}</div><div><p class="meta">right answer: <b>${label ?? gold ?? 'not known'}</b></p>${policyOf(prompt)}</div></div>${body}`;
+  return html`<div class="look"><div>${shown}</div><div><p class="meta">right answer: <b>${goldOf(record)}</b></p>${policyOf(prompt)}</div></div>${body}`;
 }
 
 export function samplesSection(samples: readonly Sample[], pictures: Pictures): Markup {

@@ -1,6 +1,7 @@
 /** @module What a report shows of the completions, gathered in one walk through their file: a page holds only so many. */
 import type { Confusion } from '../grpo/records.js';
-import { COMPLETIONS_FILE, type CompletionRecord, HELD_OUT_FILE, markOf } from '../grpo/records.js';
+import { markOf } from '../grpo/mark.js';
+import { COMPLETIONS_FILE, type CompletionRecord, HELD_OUT_FILE } from '../grpo/records.js';
 import { type CompletionGroup, groupsOf } from '../runs/completions.js';
 import type { RunLog } from '../runs/run-log.js';
 

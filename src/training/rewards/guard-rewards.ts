@@ -67,15 +67,6 @@ export function namedReward({
   return all === 0 ? 1 : (2 * overlapOf(said, sample.things)) / all;
 }
 
-/** 1 for the known answer to a question, word for word but for space around it; null where none is known. */
-export function exactReward({
-  completion,
-  sample,
-}: Pick<RewardInput, 'completion' | 'sample'>): number | null {
-  if (sample.answer === undefined) return null;
-  return completion.trim() === sample.answer.trim() ? 1 : 0;
-}
-
 /** The last fifth of the room is where a completion begins to cost (DAPO's 4,096 of 20,480; arXiv 2503.14476, section 3.4). */
 const SOFT_SHARE = 0.2;
 

@@ -1,10 +1,10 @@
 /** @module The rewards of a run: functions by name, each with its weight, and what they must never do. */
 import type { GuardProfile } from '../../guard/profile.js';
 import { messageOf, UserError } from '../../util/errors.js';
+import { exactReward } from './exact.js';
 import {
   categoryReward,
   CompletionReader,
-  exactReward,
   labelReward,
   lengthReward,
   namedReward,

@@ -4,7 +4,13 @@ import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../../util/errors.js';
 import { confusionOf, macroF1 } from '../grpo/confusion.js';
-import { type GrpoMetrics, grpoMetrics, HELD_OUT_FILE, type HeldOut } from '../grpo/records.js';
+import {
+  type CompletionRecord,
+  type GrpoMetrics,
+  grpoMetrics,
+  HELD_OUT_FILE,
+  type HeldOut,
+} from '../grpo/records.js';
 import { type SftMetrics, sftMetrics } from '../metrics.js';
 import { readDescription, type RunDescription } from '../run-description.js';
 import { checkpointsIn, METRICS_FILE, readState, type RunState } from '../run-folder.js';
@@ -113,8 +119,7 @@ async function heldOutPoints(folder: string, metrics: readonly GrpoMetrics[]): P
 
 /** The start's answers stand first in their file; its numbers are computed from them. */
 async function startPoint(folder: string): Promise<HeldOutPoint | null> {
-  const answers: { label: 'safe' | 'unsafe' | null; read: 'safe' | 'unsafe' | 'invalid'; reward: number }[] =
-    [];
+  const answers: CompletionRecord[] = [];
   for await (const record of completionsOf(folder, HELD_OUT_FILE)) {
     if (record.step > 0) break;
     answers.push(record);
