@@ -72,6 +72,19 @@ describe('the embedded model', () => {
     );
   });
 
+  it('refuses 200 images as one item, and judges 200 one by one', async () => {
+    const images = Array.from({ length: 200 }, () => PICTURE);
+    await expect(guard.judge(images, policies[0])).rejects.toThrow(
+      '200 images are too many for one item; give at most 100',
+    );
+    const verdicts = await guard.judgeAll(
+      images.map((image) => ({ image, policy: policies[0] })),
+      { batchSize: 50 },
+    );
+    expect(verdicts).toHaveLength(200);
+    expect(new Set(verdicts.map(({ label }) => label))).toEqual(new Set(['unsafe']));
+  });
+
   it('says that it does not know a picture of another world', async () => {
     const verdict = await guard.judge('test/goldens/images/rgb-448x336.png', policies[0]);
     expect(verdict.label).toBe('invalid');
