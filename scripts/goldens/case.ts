@@ -4,6 +4,7 @@ import { featureIndex, visionFeeds } from '../../src/models/qwen2_5_vl/feeds.js'
 import type { ProcessedImage } from '../../src/models/qwen2_5_vl/image-processing.js';
 import { getRopeIndex } from '../../src/models/qwen2_5_vl/rope-index.js';
 import type { HostTensor } from '../../src/runtime/session.js';
+import { askedFeeds } from '../../src/models/qwen2_5_vl/asked-rows.js';
 import { type PaddedBatch, paddedMask } from '../../test/support/naive.js';
 
 /** One golden file of a forward pass and its generations. */
@@ -77,13 +78,15 @@ export class GoldenCase {
       shape: dims,
       data,
     });
+    const mask = paddedMask({ inputIds, attentionMask, batch, seq, images });
     const feeds: Record<string, HostTensor> = {
       input_ids: i64(shape, inputIds),
       position_ids: i64([3, ...shape], positionIds),
-      mask: paddedMask({ inputIds, attentionMask, batch, seq, images }),
-      label_rows: i64(
-        [counted.length],
-        BigInt64Array.from(counted, (i) => BigInt(i - 1)),
+      mask,
+      ...askedFeeds(
+        counted.map((i) => i - 1),
+        batch,
+        mask,
       ),
       labels: i64(
         [counted.length],

@@ -5,6 +5,8 @@
 import { linear as product } from '../graph/composites.js';
 import type { Tensor } from '../graph/node.js';
 import * as op from '../graph/ops.js';
+import { formatShape, sameShape } from '../graph/shape.js';
+import { assert } from '../util/errors.js';
 import { Random } from '../util/random.js';
 import type { LowRank, Parameters } from './parameters.js';
 
@@ -30,8 +32,11 @@ export const isLoraName = (name: string): boolean => /\.lora_[AB]\.weight$/.test
 export class LoraGraph implements LowRank {
   constructor(
     private readonly settings: LoraSettings,
-    /** [batch, seq] in 0 … 1, new at every step: what the dropout masks are drawn from; none without dropout. */
-    private readonly dropoutRows?: Tensor,
+    /**
+     * In 0 … 1, new at every step: what the dropout masks are drawn from, [batch, positions] for each such pair of sizes that
+     * inputs have. None without dropout.
+     */
+    private readonly dropoutRows: readonly Tensor[] = [],
   ) {}
 
   update(weights: Parameters, module: string, x: Tensor, out: number): Tensor | undefined {
@@ -50,7 +55,9 @@ export class LoraGraph implements LowRank {
    */
   private dropped(x: Tensor, module: string, inner: number): Tensor {
     const { dropout } = this.settings;
-    if (dropout === 0 || this.dropoutRows === undefined) return x;
+    if (dropout === 0 || this.dropoutRows.length === 0) return x;
+    const own = this.dropoutRows.find((rows) => sameShape(rows.shape, x.shape.slice(0, 2)));
+    assert(own !== undefined, `no dropout is drawn for ${module}, whose input is ${formatShape(x.shape)}`);
     const random = new Random(`dropout/${module}`);
     const draw = (from: number, size: number): Tensor =>
       op.constant(
@@ -58,7 +65,7 @@ export class LoraGraph implements LowRank {
         [inner],
         Float32Array.from({ length: inner }, () => from + size * random.next()),
       );
-    const rows = op.reshape(this.dropoutRows, [...this.dropoutRows.shape, 1]);
+    const rows = op.reshape(own, [...own.shape, 1]);
     // Factors of this size keep 12 bits of the fraction, and no two channels in step.
     const spread = op.add(op.mul(rows, draw(300, 1700)), draw(0, 1));
     const fraction = op.sub(spread, op.cast(op.cast(spread, 'i64'), 'f32'));

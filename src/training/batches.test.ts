@@ -4,6 +4,7 @@ import { MASKED } from '../graph/composites.js';
 import { visionFeeds } from '../models/qwen2_5_vl/feeds.js';
 import type { OptimizedParameter } from '../optim/adamw.js';
 import type { HostTensor } from '../runtime/session.js';
+import { askedFeeds } from '../models/qwen2_5_vl/asked-rows.js';
 import { answerTokens, collateExamples, type MicroBatch, microBatches } from './batches.js';
 import { encodeSample, type TrainingExample } from './examples.js';
 import { TaskLosses } from './metrics.js';
@@ -76,8 +77,14 @@ describe('collateExamples', () => {
     const pad = (ids: number[]): number[] => [...ids, ...Array.from({ length: 16 - ids.length }, () => 0)];
     expect(feeds.input_ids.shape).toEqual([2, 16]);
     expect(numbers(feeds.input_ids)).toEqual([...pad([1, 2, 3]), ...pad([1, 2, 3, 4, 5])]);
-    // The position before a token predicts it: rows count through the whole batch.
-    expect(numbers(feeds.label_rows)).toEqual([0, 1, 19]);
+    // The position before a token predicts it. Positions count through the whole batch, and so do the places of those asked for.
+    expect(feeds.asked_rows.shape).toEqual([2, 16]);
+    const asked = numbers(feeds.asked_rows);
+    expect([asked.slice(0, 3), asked.slice(16, 18)]).toEqual([
+      [0, 1, 0],
+      [19, 16],
+    ]);
+    expect(numbers(feeds.label_rows)).toEqual([0, 1, 16]);
     expect(numbers(feeds.labels)).toEqual([2, 3, 5]);
     expect(numbers(feeds.label_weights)).toEqual([0.25, 0.25, 0.25]);
     expect(feeds.position_ids.shape).toEqual([3, 2, 16]);
@@ -207,16 +214,17 @@ describe('a step', { timeout: 180_000 }, () => {
       // A padding position sees itself alone: a row of nothing but masks would still be defined, but says nothing.
       for (let to = 0; to < shift[row]; to++) mask[(row * seq + to) * seq + to] = 0;
     }
-    const rows = (feeds.label_rows.data as BigInt64Array).map(
-      (at) => at + BigInt(shift[Math.floor(Number(at) / seq)]),
-    );
+    const asked = numbers(feeds.asked_rows);
+    const places = numbers(feeds.label_rows);
+    const predicting = places.map((place) => asked[place] + shift[Math.floor(asked[place] / seq)]);
+    const masked: HostTensor = { dtype: 'f32', shape: [batch, 1, seq, seq], data: mask };
     return {
       ...feeds,
       input_ids: turned(feeds.input_ids),
       position_ids: turned(feeds.position_ids),
       feature_index: turned(feeds.feature_index),
-      label_rows: { ...feeds.label_rows, data: rows },
-      mask: { dtype: 'f32', shape: [batch, 1, seq, seq], data: mask },
+      ...askedFeeds(predicting, batch, masked),
+      mask: masked,
     };
   }
 

@@ -1,10 +1,9 @@
 /** @module Micro-batches: examples of like length side by side, padded on the right, as feeds of the SFT graph. */
-import { MASKED } from '../graph/composites.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
-import { featureIndex, visionFeeds } from '../models/qwen2_5_vl/feeds.js';
+import { causalFeed, featureIndex, visionFeeds } from '../models/qwen2_5_vl/feeds.js';
 import type { ProcessedImage } from '../models/qwen2_5_vl/image-processing.js';
 import { getRopeIndex } from '../models/qwen2_5_vl/rope-index.js';
-import type { HostTensor } from '../runtime/session.js';
+import { askedFeeds } from '../models/qwen2_5_vl/asked-rows.js';
 import type { TrainingExample } from './examples.js';
 import type { Feeds, ObjectiveBatch } from './objective.js';
 
@@ -67,22 +66,6 @@ export function answerTokens(
   );
 }
 
-/** Masks kept: neighbouring micro-batches are of like length, and a mask of 4096 positions has 64 MB. */
-const KEPT_MASKS = 4;
-const masks = new Map<number, HostTensor>();
-
-/** [1, 1, S, S]: each position sees itself and what stands before. */
-function causal(length: number): HostTensor {
-  const known = masks.get(length);
-  if (known !== undefined) return known;
-  const data = new Float32Array(length * length);
-  for (let row = 0; row < length; row++) data.fill(MASKED, row * length + row + 1, (row + 1) * length);
-  const mask: HostTensor = { dtype: 'f32', shape: [1, 1, length, length], data };
-  for (const oldest of masks.keys()) if (masks.size >= KEPT_MASKS) masks.delete(oldest);
-  masks.set(length, mask);
-  return mask;
-}
-
 export interface CollateSettings {
   readonly config: Qwen2_5_VLConfig;
   readonly padId: number;
@@ -107,7 +90,7 @@ export function collateExamples(
   const seq = paddedLength(longest);
   const inputIds = new BigInt64Array(batch * seq).fill(BigInt(padId));
   const attentionMask = new BigInt64Array(batch * seq);
-  const rows: bigint[] = [];
+  const predicting: number[] = [];
   const labels: bigint[] = [];
   examples.forEach((example, row) => {
     example.inputIds.forEach((id, i) => {
@@ -116,7 +99,7 @@ export function collateExamples(
     });
     const { length } = example.inputIds;
     for (let i = length - example.answerLength; i < length; i++) {
-      rows.push(BigInt(row * seq + i - 1));
+      predicting.push(row * seq + i - 1);
       labels.push(BigInt(example.inputIds[i]));
     }
   });
@@ -132,8 +115,8 @@ export function collateExamples(
   const feeds: Feeds = {
     input_ids: { dtype: 'i64', shape: [batch, seq], data: inputIds },
     position_ids: { dtype: 'i64', shape: [3, batch, seq], data: positionIds },
-    mask: causal(seq),
-    label_rows: { dtype: 'i64', shape: [rows.length], data: BigInt64Array.from(rows) },
+    mask: causalFeed(seq),
+    ...askedFeeds(predicting, batch, causalFeed(seq)),
     labels: { dtype: 'i64', shape: [labels.length], data: BigInt64Array.from(labels) },
     label_weights: {
       dtype: 'f32',

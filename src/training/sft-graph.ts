@@ -4,10 +4,18 @@ import type { Tensor } from '../graph/node.js';
 import * as op from '../graph/ops.js';
 import type { Dim } from '../graph/shape.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
-import { attendWithin, embedInputs, languageHead, textModel } from '../models/qwen2_5_vl/text.js';
+import {
+  type AskedStates,
+  attendWithin,
+  embedInputs,
+  flatRows,
+  languageHead,
+  textModel,
+} from '../models/qwen2_5_vl/text.js';
 import { mergePatches, visionBlocks, visionInputs } from '../models/qwen2_5_vl/vision.js';
 import { LoraGraph, type LoraSettings } from '../nn/lora.js';
 import { Parameters } from '../nn/parameters.js';
+import { askedInputs } from '../models/qwen2_5_vl/asked-rows.js';
 import { differentiated } from './differentiated.js';
 
 /** Where the image features of a batch come from. */
@@ -36,13 +44,14 @@ export interface SftGraph {
 
 /**
  * Inputs: input_ids [batch, seq] i64; position_ids [3, batch, seq] i64; mask [1 | batch, 1, seq, seq] f32, added to
- * the scores; label_rows [labels] i64, the flat positions that predict; labels [labels] i64; label_weights [labels] f32;
+ * the scores; asked_rows, asked_mask and label_rows of `asked-rows.ts`; labels [labels] i64; label_weights [labels] f32;
  * with images feature_index [batch, seq] i64 and either features [features, D] or the tower's inputs.
  * loss = −Σ weight · log p(label).
  */
 export function sftGraph(config: Qwen2_5_VLConfig, options: SftGraphOptions): SftGraph {
   const { lora } = options;
-  const weights = new Parameters(lora && new LoraGraph(lora, dropoutRows(lora)));
+  const asked = askedInputs('seq');
+  const weights = new Parameters(lora && new LoraGraph(lora, dropoutRows(lora, asked)));
   const inputIds = op.input('input_ids', 'i64', ['batch', 'seq']);
   const positionIds = op.input('position_ids', 'i64', [3, 'batch', 'seq']);
   const mask = op.input('mask', 'f32', [options.padding === 'right' ? 1 : 'batch', 1, 'seq', 'seq']);
@@ -52,8 +61,9 @@ export function sftGraph(config: Qwen2_5_VLConfig, options: SftGraphOptions): Sf
 
   const images = imageInputs(weights, config, options);
   const embeddings = embedInputs(weights, config, inputIds, images);
-  const states = textModel(weights, config, embeddings, positionIds, attendWithin(mask));
-  const hidden = op.reshape(states[states.length - 1], [op.rowsOf(embeddings), config.text.hiddenSize]);
+  const states = textModel(weights, config, embeddings, positionIds, attendWithin(mask), asked);
+  const last = states[states.length - 1];
+  const hidden = op.reshape(last, [op.rowsOf(last), config.text.hiddenSize]);
   // Only positions that predict a label need logits: the vocabulary is the widest product of a small model.
   const logits = languageHead(weights, config, op.gather(hidden, rows));
   const logProbs = tokenLogProbs(logits, labels);
@@ -103,7 +113,9 @@ export function towerFeatures(
   return { features: mergePatches(weights, config, states[states.length - 1], tokenSlots), states };
 }
 
-/** Input dropout_rows [batch, seq] f32 where an adapter has dropout. */
-function dropoutRows({ dropout }: LoraSettings): Tensor | undefined {
-  return dropout > 0 ? op.input('dropout_rows', 'f32', ['batch', 'seq']) : undefined;
+/** Input dropout_rows [batch, seq] f32 where an adapter has dropout, and of it the positions that the last layer is asked for. */
+function dropoutRows({ dropout }: LoraSettings, { rows }: AskedStates): Tensor[] {
+  if (dropout === 0) return [];
+  const all = op.input('dropout_rows', 'f32', ['batch', 'seq']);
+  return [all, flatRows(all, rows)];
 }

@@ -1,4 +1,5 @@
 /** @module From processed images and token ids to the arrays that the graphs take. */
+import { MASKED } from '../../graph/composites.js';
 import type { HostTensor } from '../../runtime/session.js';
 import type { Qwen2_5_VLConfig } from './config.js';
 import type { ProcessedImage } from './image-processing.js';
@@ -56,4 +57,20 @@ export function featureIndex(inputIds: BigInt64Array, imageTokenId: number): Big
   const token = BigInt(imageTokenId);
   let next = 0n;
   return inputIds.map((id) => (id === token ? next++ : 0n));
+}
+
+/** Masks kept: neighbouring micro-batches are of like length, and a mask of 4096 positions has 64 MB. */
+const KEPT_MASKS = 4;
+const masks = new Map<number, HostTensor>();
+
+/** [1, 1, S, S]: each position sees itself and what stands before. */
+export function causalFeed(length: number): HostTensor {
+  const known = masks.get(length);
+  if (known !== undefined) return known;
+  const data = new Float32Array(length * length);
+  for (let row = 0; row < length; row++) data.fill(MASKED, row * length + row + 1, (row + 1) * length);
+  const mask: HostTensor = { dtype: 'f32', shape: [1, 1, length, length], data };
+  for (const oldest of masks.keys()) if (masks.size >= KEPT_MASKS) masks.delete(oldest);
+  masks.set(length, mask);
+  return mask;
 }

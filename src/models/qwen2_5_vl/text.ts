@@ -8,7 +8,7 @@ import type { Parameters } from '../../nn/parameters.js';
 import { mrope } from '../../nn/rotary.js';
 import type { Qwen2_5_VLConfig } from './config.js';
 
-/** Rotated queries and keys and the values of one layer: [B, S, heads, D], [B, S, kvHeads, D] twice. */
+/** Rotated queries and keys and the values of one layer: [B, S, heads, D] (fewer where not all are asked), [B, S, kvHeads, D] twice. */
 export interface Projections {
   readonly layer: number;
   readonly query: Tensor;
@@ -16,10 +16,19 @@ export interface Projections {
   readonly value: Tensor;
 }
 
-/** How a layer attends: over this pass alone, or over a cache. Gives [B, S, heads·D]. */
+/** How a layer attends: over this pass alone, or over a cache. Gives [B, queries, heads·D]. */
 export type Attend = (projections: Projections) => Tensor;
 
-/** Attention within this pass; `mask` is added to the scores, broadcastable to [B, heads, S, S]. */
+/**
+ * The positions whose last states are wanted, as flat rows [B, asked] i64 of [B·S], and how those attend to all.
+ * The last layer then computes nothing but keys and values of the others.
+ */
+export interface AskedStates {
+  readonly rows: Tensor;
+  readonly attend: Attend;
+}
+
+/** Attention within this pass; `mask` is added to the scores, broadcastable to [B, heads, queries, S]. */
 export function attendWithin(mask: Tensor): Attend {
   return ({ query, key, value }) => {
     const [batch, length, heads, size] = query.shape;
@@ -32,6 +41,16 @@ export function attendWithin(mask: Tensor): Attend {
     ]);
   };
 }
+
+/**
+ * Rows of so many tokens attend in pieces: of one of 2,000 tokens, 44 % of the square lies ahead of whole pieces. In shorter ones
+ * the square is little of the work.
+ */
+const LONG_ROW = 512;
+export const PIECES = 8;
+
+/** Pieces in which a row attends; they must divide it. */
+export const piecesOf = (length: number): number => (length < LONG_ROW ? 1 : PIECES);
 
 /** The length of rows, a multiple of `pieces`. */
 export const lengthOfPieces = (pieces: number): Dim => (pieces === 1 ? 'seq' : multiplyDims(pieces, 'piece'));
@@ -90,9 +109,16 @@ export function embedInputs(
   return op.where(op.reshape(isImage, [...inputIds.shape, 1]), pictures, words);
 }
 
+/** Rows of x [B, S, …] by their flat positions in [B·S]: rows [B, asked] → [B, asked, …]. */
+export function flatRows(x: Tensor, rows: Tensor): Tensor {
+  const [batch, length, ...inner] = x.shape;
+  return op.gather(op.reshape(x, [multiplyDims(batch, length), ...inner]), rows);
+}
+
 /**
  * All hidden states: the embeddings, each layer's output, and instead of the last layer's own its normed form, as
- * transformers reports them. embeddings [B, S, D], positionIds [3, B, S] i64.
+ * transformers reports them. embeddings [B, S, D], positionIds [3, B, S] i64. Where `asked` is given, the last one holds
+ * those positions alone: [B, asked, D].
  */
 export function textModel(
   weights: Parameters,
@@ -100,24 +126,30 @@ export function textModel(
   embeddings: Tensor,
   positionIds: Tensor,
   attend: Attend,
+  asked?: AskedStates,
 ): Tensor[] {
   const { text } = config;
   const { numHiddenLayers, numAttentionHeads, numKeyValueHeads, headDim, rmsNormEps } = text;
-  const [batch, length] = embeddings.shape;
-  const split = (x: Tensor, heads: number): Tensor => op.reshape(x, [batch, length, heads, headDim]);
+  const split = (x: Tensor, heads: number): Tensor => op.reshape(x, [...x.shape.slice(0, 2), heads, headDim]);
   const rotary = mrope(positionIds, headDim, text.ropeTheta, text.mropeSection);
   const states = [embeddings];
   let hidden = embeddings;
   for (let layer = 0; layer < numHiddenLayers; layer++) {
     const name = `model.layers.${layer}`;
-    const normed = rmsNorm(weights, `${name}.input_layernorm`, hidden, rmsNormEps);
-    const project = (kind: string, heads: number): Tensor =>
-      split(linear(weights, `${name}.self_attn.${kind}_proj`, normed, heads * headDim, true), heads);
-    const mixed = attend({
+    const norm = (x: Tensor): Tensor => rmsNorm(weights, `${name}.input_layernorm`, x, rmsNormEps);
+    const project = (x: Tensor, kind: string, heads: number): Tensor =>
+      split(linear(weights, `${name}.self_attn.${kind}_proj`, x, heads * headDim, true), heads);
+    const all = norm(hidden);
+    const key = rope(project(all, 'k', numKeyValueHeads), rotary.cos, rotary.sin);
+    const value = project(all, 'v', numKeyValueHeads);
+    const last = layer === numHiddenLayers - 1 ? asked : undefined;
+    const wanted = (x: Tensor): Tensor => (last === undefined ? x : flatRows(x, last.rows));
+    hidden = wanted(hidden);
+    const mixed = (last?.attend ?? attend)({
       layer,
-      query: rope(project('q', numAttentionHeads), rotary.cos, rotary.sin),
-      key: rope(project('k', numKeyValueHeads), rotary.cos, rotary.sin),
-      value: project('v', numKeyValueHeads),
+      query: rope(project(norm(hidden), 'q', numAttentionHeads), wanted(rotary.cos), wanted(rotary.sin)),
+      key,
+      value,
     });
     hidden = op.add(hidden, linear(weights, `${name}.self_attn.o_proj`, mixed, text.hiddenSize, false));
     const normedAgain = rmsNorm(weights, `${name}.post_attention_layernorm`, hidden, rmsNormEps);

@@ -8,8 +8,10 @@ import type { Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
 import { featureIndex, visionFeeds } from '../../models/qwen2_5_vl/feeds.js';
 import type { ProcessedImage } from '../../models/qwen2_5_vl/image-processing.js';
 import { getRopeIndex } from '../../models/qwen2_5_vl/rope-index.js';
+import { PIECES, piecesOf } from '../../models/qwen2_5_vl/text.js';
 import type { EncodedPrompt } from '../../models/qwen2_5_vl/processor.js';
 import type { HostTensor } from '../../runtime/session.js';
+import { askedFeeds } from '../../models/qwen2_5_vl/asked-rows.js';
 
 /** What is packed: a prompt and its completions, each with the token that ended it. */
 export interface PackableGroup {
@@ -37,15 +39,8 @@ export interface PackedRows {
   readonly pieces: number;
 }
 
-/** Rows are filled up to a multiple of this, so that few different shapes occur. */
-const LENGTH_STEP = 16;
-
-/**
- * Rows of so many tokens attend in pieces: of a packed row of 2,000 tokens, 44 % of the square lies ahead of whole pieces. In
- * shorter ones the square is little of the work. Pieces divide every row's length.
- */
-const LONG_ROW = 512;
-const PIECES = LENGTH_STEP / 2;
+/** Rows are filled up to a multiple of this, so that few different shapes occur and pieces divide them. */
+const LENGTH_STEP = 2 * PIECES;
 
 /** A completion's last token predicts nothing, so it is not fed. */
 const fedTokens = (completion: readonly number[]): readonly number[] => completion.slice(0, -1);
@@ -71,7 +66,7 @@ export function packGroups(
   const ids = new BigInt64Array(batch * seq).fill(BigInt(padId));
   const attended = new BigInt64Array(batch * seq);
   const mask = new Float32Array(batch * seq * seq).fill(MASKED);
-  const labelRows: bigint[] = [];
+  const predicting: number[] = [];
   const labels: bigint[] = [];
   const see = (row: number, query: number, from: number, to: number): void => {
     const start = (row * seq + query) * seq;
@@ -87,7 +82,7 @@ export function packGroups(
     let at = length;
     for (const completion of completions) {
       completion.forEach((id, i) => {
-        labelRows.push(BigInt(row * seq + (i === 0 ? length - 1 : at + i - 1)));
+        predicting.push(row * seq + (i === 0 ? length - 1 : at + i - 1));
         labels.push(BigInt(id));
       });
       const fed = fedTokens(completion);
@@ -111,11 +106,12 @@ export function packGroups(
     config,
   });
   placeCompletions(positionIds, groups, ropeDeltas, seq);
+  const seen: HostTensor = { dtype: 'f32', shape: [batch, 1, seq, seq], data: mask };
   const feeds: Record<string, HostTensor> = {
     input_ids: { dtype: 'i64', shape: [batch, seq], data: ids },
     position_ids: { dtype: 'i64', shape: [3, batch, seq], data: positionIds },
-    mask: { dtype: 'f32', shape: [batch, 1, seq, seq], data: mask },
-    label_rows: { dtype: 'i64', shape: [labelRows.length], data: BigInt64Array.from(labelRows) },
+    mask: seen,
+    ...askedFeeds(predicting, batch, seen),
     labels: { dtype: 'i64', shape: [labels.length], data: BigInt64Array.from(labels) },
   };
   let padded = false;
@@ -140,7 +136,7 @@ export function packGroups(
     lengths: groups.flatMap(({ completions }) => completions.map(({ length }) => length)),
     padded,
     tokens: lengths.reduce((sum, length) => sum + length, 0),
-    pieces: seq < LONG_ROW ? 1 : PIECES,
+    pieces: piecesOf(seq),
   };
 }
 

@@ -12,6 +12,7 @@ import {
 } from '../../models/qwen2_5_vl/text.js';
 import { LoraGraph, type LoraSettings } from '../../nn/lora.js';
 import { Parameters } from '../../nn/parameters.js';
+import { askedInputs } from '../../models/qwen2_5_vl/asked-rows.js';
 import { differentiated } from '../differentiated.js';
 import { imageInputs, type ImagePath, type SftGraph } from '../sft-graph.js';
 import { grpoLoss, type LossSettings } from './loss.js';
@@ -38,8 +39,8 @@ export interface PolicyUpdate {
 }
 
 /**
- * Inputs: input_ids [rows, seq] i64; position_ids [3, rows, seq] i64; mask [rows, 1, seq, seq] f32; label_rows [tokens]
- * i64, the flat positions that predict (a prompt's last one as often as it has completions); labels [tokens] i64; with
+ * Inputs: input_ids [rows, seq] i64; position_ids [3, rows, seq] i64; mask [rows, 1, seq, seq] f32; asked_rows, asked_mask
+ * and label_rows of `asked-rows.ts` (a prompt's last position predicts as often as it has completions); labels [tokens] i64; with
  * images feature_index [rows, seq] and features or the tower's inputs. For an update also advantages and token_weights
  * [tokens], old_log_probs, ref_log_probs [tokens], and for the sequence level completion_of [tokens] i64 and
  * segment_mean [completions, tokens].
@@ -54,8 +55,16 @@ export function policyGraph(config: Qwen2_5_VLConfig, options: PolicyGraphOption
   const mask = op.input('mask', 'f32', ['batch', 1, seq, seq]);
   const images = imageInputs(weights, config, options, seq);
   const embeddings = embedInputs(weights, config, inputIds, images);
-  const states = textModel(weights, config, embeddings, positionIds, attendBackwards(mask, pieces));
-  const hidden = op.reshape(states[states.length - 1], [op.rowsOf(embeddings), config.text.hiddenSize]);
+  const states = textModel(
+    weights,
+    config,
+    embeddings,
+    positionIds,
+    attendBackwards(mask, pieces),
+    askedInputs(seq),
+  );
+  const last = states[states.length - 1];
+  const hidden = op.reshape(last, [op.rowsOf(last), config.text.hiddenSize]);
   const wanted = op.gather(hidden, op.input('label_rows', 'i64', ['tokens']));
   const logits = op.mul(languageHead(weights, config, wanted), 1 / options.temperature);
   const logProbs = tokenLogProbs(logits, op.input('labels', 'i64', ['tokens']));
