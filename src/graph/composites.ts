@@ -51,6 +51,28 @@ function normalization(name: string, decompose: CompositeDefinition['decompose']
   };
 }
 
+/** Queries as attention groups them, and what each pays to every key. */
+interface AttentionWeights {
+  /** Scaled, [B, K, group·S, D]. */
+  readonly queries: Tensor;
+  /** [B, K, group·S, T] */
+  readonly weights: Tensor;
+}
+
+/** The first half of `attention`, up to its softmax; the same nodes for the same operands. */
+export function attentionWeights([q, k, , mask]: readonly Tensor[], scale: number): AttentionWeights {
+  const [batch, heads, length, size] = q.shape;
+  const kvHeads = k.shape[1] as number;
+  const group = (heads as number) / kvHeads;
+  // The queries of one group stand below each other, so keys and values are never repeated.
+  const rows = group === 1 ? length : multiplyDims(length, group);
+  // Scaling q costs S·D products instead of S·T.
+  const queries = op.reshape(op.mul(q, scale), [batch, kvHeads, rows, size]);
+  const scores = op.reshape(op.matmul(queries, op.matrixTranspose(k)), [batch, heads, length, k.shape[2]]);
+  const weights = softmax(mask === undefined ? scores : op.add(scores, mask));
+  return { queries, weights: op.reshape(weights, [batch, kvHeads, rows, k.shape[2]]) };
+}
+
 const TABLE = {
   /** x·σ(x) (PyTorch `nn.SiLU`). */
   silu: elementwise('silu', (x) => op.mul(x, op.sigmoid(x))),
@@ -161,25 +183,10 @@ const TABLE = {
       }
       return [{ dtype: q.dtype, shape: [batch, heads, length, v.shape[3]] }];
     },
-    decompose([q, k, v, mask], { scale }) {
-      const [batch, heads, length, size] = q.shape;
-      const kvHeads = k.shape[1] as number;
-      const group = (heads as number) / kvHeads;
-      const valueSize = v.shape[3];
-      // Scaling q costs S·D products instead of S·T.
-      const scaled = op.mul(q, scale as number);
-      // The queries of one group stand below each other, so keys and values are never repeated.
-      const rows = group === 1 ? length : multiplyDims(length, group);
-      const grouped = op.reshape(scaled, [batch, kvHeads, rows, size]);
-      const scores = op.reshape(op.matmul(grouped, op.matrixTranspose(k)), [
-        batch,
-        heads,
-        length,
-        k.shape[2],
-      ]);
-      const weights = softmax(mask === undefined ? scores : op.add(scores, mask));
-      const mixed = op.matmul(op.reshape(weights, [batch, kvHeads, rows, k.shape[2]]), v);
-      return [op.reshape(mixed, [batch, heads, length, valueSize])];
+    decompose(inputs, { scale }) {
+      const [q, , v] = inputs;
+      const { weights } = attentionWeights(inputs, scale as number);
+      return [op.reshape(op.matmul(weights, v), [...q.shape.slice(0, 3), v.shape[3]])];
     },
   },
 

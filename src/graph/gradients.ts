@@ -1,6 +1,6 @@
 /** @module Reverse-mode differentiation: one table of rules, one short walk. */
 import { InternalError } from '../util/errors.js';
-import { COMPOSITES, type CompositeName, rotateHalf } from './composites.js';
+import { attentionWeights, COMPOSITES, type CompositeName, rotateHalf } from './composites.js';
 import { type Node, reachable, type Tensor } from './node.js';
 import * as op from './ops.js';
 import { numbers } from './primitives.js';
@@ -157,6 +157,35 @@ export const GRADIENT_RULES: Readonly<Record<string, Rule>> = {
   rotateHalf: (gradient) => [op.neg(rotateHalf(gradient))],
 };
 
+/**
+ * Composites that a training graph takes apart, and whose own rule is cheaper all the same; it reads values of the
+ * decomposition, which lowering shares. Tests hold both equal.
+ */
+const DECOMPOSED_RULES: Readonly<Record<string, Rule>> = {
+  /**
+   * The softmax's gradient needs Σ weights · gradient of each query; that is gradient · output, a sum over D instead of T
+   * (FlashAttention, arXiv 2205.14135 appendix B).
+   */
+  attention: (gradient, node) => {
+    const [q, k, v, mask] = node.inputs;
+    const scale = node.attributes.scale as number;
+    const { queries, weights } = attentionWeights(node.inputs, scale);
+    const grouped = (x: Tensor): Tensor => op.reshape(x, [...queries.shape.slice(0, 3), x.shape[3]]);
+    const arriving = grouped(gradient);
+    const along = op.reduceSum(op.mul(arriving, grouped(node.outputs[0])), [-1]);
+    const toWeights = op.matmul(arriving, op.matrixTranspose(v));
+    const toScores = op.mul(weights, op.sub(toWeights, along));
+    return [
+      op.mul(op.reshape(op.matmul(toScores, k), q.shape), scale),
+      op.matmul(op.matrixTranspose(toScores), queries),
+      op.matmul(op.matrixTranspose(weights), arriving),
+      ...(mask === undefined
+        ? []
+        : [unbroadcast(op.reshape(toScores, [...q.shape.slice(0, 3), k.shape[2]]), mask)]),
+    ];
+  },
+};
+
 /** Composites that keep their own node in a training graph: exactly those with a rule above. */
 export const DIFFERENTIABLE_COMPOSITES: ReadonlySet<string> = new Set(
   Object.keys(COMPOSITES).filter((name) => name in GRADIENT_RULES),
@@ -223,7 +252,7 @@ class Walk {
   }
 
   private step(node: Node, needed: ReadonlySet<Tensor>): void {
-    const rule = GRADIENT_RULES[node.op];
+    const rule = GRADIENT_RULES[node.op] ?? DECOMPOSED_RULES[node.op];
     if (rule !== undefined) {
       const gradient = this.found.get(node.outputs[0]);
       if (gradient === undefined) return;
