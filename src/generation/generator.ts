@@ -5,8 +5,14 @@ import type { HostTensor } from '../runtime/session.js';
 import { assert, UserError } from '../util/errors.js';
 import { Random } from '../util/random.js';
 import type { GrammarCompiler, TokenMasks } from './grammar/token-masks.js';
-import { type BatchRow, RunningBatch, type TextRunner } from './running-batch.js';
-import { SharedBatch } from './shared-batch.js';
+import {
+  type BatchRow,
+  type DecodingBatch,
+  type PromptPass,
+  RunningBatch,
+  type TextRunner,
+} from './running-batch.js';
+import { cachePrompts, SharedBatch, type SharedRunners } from './shared-batch.js';
 import { chooseToken, largestIds, logSumExp, type SamplingSettings } from './sampling.js';
 
 export interface GenerationSettings extends SamplingSettings {
@@ -74,6 +80,10 @@ interface Row extends BatchRow {
   stopId: number | null;
 }
 
+interface Prefilled extends PromptPass {
+  readonly answersOf: (n: number, rows: Row[]) => DecodingBatch<Row>;
+}
+
 /** Tokens of a given continuation that are computed together: their logits take memory. */
 const SCORED_AT_ONCE = 64;
 
@@ -87,11 +97,10 @@ export class Generator {
   constructor(
     private readonly config: Qwen2_5_VLConfig,
     private readonly images: ImageEncoder,
-    private readonly text: TextRunner,
+    /** One session for all, which gives each answer a copy of its prompt's cache, or those that copy nothing. */
+    private readonly text: TextRunner | SharedRunners,
     private readonly rules: TokenRules,
     private readonly grammars: GrammarCompiler,
-    /** Runs `sharedPromptGraph`: answers then read their prompt's cache and copy nothing. Without it each has a copy. */
-    private readonly sharedText?: TextRunner,
   ) {}
 
   /** The answers to each prompt in the order of the prompts. A row's tokens do not depend on the others. */
@@ -106,13 +115,7 @@ export class Generator {
     const masks = settings.grammar === undefined ? null : this.grammars.compile(settings.grammar);
     const longest = Math.max(...prompts.map((prompt) => prompt.inputIds.length));
     this.checkLength(longest, maxNewTokens);
-    const shared = this.sharedText;
-    const prefilled = new RunningBatch<Row>(
-      this.config,
-      this.text,
-      shared === undefined ? longest + maxNewTokens : longest,
-    );
-    const { logits, ropeDeltas } = await this.prefill(prefilled, prompts);
+    const { logits, ropeDeltas, answersOf } = await this.prefill(prompts, longest + maxNewTokens);
     const rows = prompts.flatMap((prompt, i) =>
       Array.from({ length: n }, (_, k) => ({
         ...newRow(prompt, i * n + k, settings.seed),
@@ -122,18 +125,7 @@ export class Generator {
     );
     signal?.throwIfAborted();
     for (const row of rows) this.choose(row, logits[Math.floor(row.place / n)], settings, masks);
-    const batch =
-      shared === undefined
-        ? prefilled.expand(n, rows)
-        : new SharedBatch(
-            this.config,
-            shared,
-            {
-              caches: prefilled.promptCaches(),
-              lengths: prompts.map(({ inputIds }) => inputIds.length),
-            },
-            rows,
-          );
+    const batch = answersOf(n, rows);
     while (rows.some((row) => row.finishReason === null)) {
       batch.compact();
       const next = await batch.decode();
@@ -166,8 +158,10 @@ export class Generator {
     if (longest === 0) return continuations.map(() => []);
     const start = prompt.inputIds.length;
     this.checkLength(start, longest);
+    assert('run' in this.text, 'continuations are scored over a copied cache');
     const batch = new RunningBatch(this.config, this.text, start + longest);
-    const { logits, ropeDeltas } = await this.prefill(batch, [prompt]);
+    const features = await this.features([prompt]);
+    const { logits, ropeDeltas } = await batch.prefill([prompt], features, this.rules.pad);
     const scores: number[][] = [];
     for (const tokens of continuations) {
       const logProbs: number[] = [];
@@ -194,13 +188,22 @@ export class Generator {
     }
   }
 
-  private async prefill(
-    batch: Pick<RunningBatch<BatchRow>, 'prefill'>,
-    prompts: readonly EncodedPrompt[],
-  ): Promise<{ logits: Float32Array[]; ropeDeltas: number[] }> {
+  /** Computes the prompts; `answersOf` gives the rows that go on from them, `n` a prompt. */
+  private async prefill(prompts: readonly EncodedPrompt[], capacity: number): Promise<Prefilled> {
+    const { config, text, rules } = this;
+    const features = await this.features(prompts);
+    if ('run' in text) {
+      const batch = new RunningBatch<Row>(config, text, capacity);
+      const pass = await batch.prefill(prompts, features, rules.pad);
+      return { ...pass, answersOf: (n, rows) => batch.expand(n, rows) };
+    }
+    const { cached, ...pass } = await cachePrompts(config, text, prompts, { pad: rules.pad, features });
+    return { ...pass, answersOf: (_, rows) => new SharedBatch(config, text.answers, cached, rows) };
+  }
+
+  private async features(prompts: readonly EncodedPrompt[]): Promise<HostTensor | null> {
     const images = prompts.flatMap((prompt) => prompt.images);
-    const features = images.length > 0 ? await this.images.features(images) : null;
-    return batch.prefill(prompts, features, this.rules.pad);
+    return images.length > 0 ? this.images.features(images) : null;
   }
 
   /** Chooses a row's next token and decides whether the row ends with it. */

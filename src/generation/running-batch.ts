@@ -1,11 +1,9 @@
 /** @module The key/value caches of the rows at work, and the passes that extend them. */
-import { collate } from '../models/qwen2_5_vl/collate.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
-import { featureIndex } from '../models/qwen2_5_vl/feeds.js';
 import type { EncodedPrompt } from '../models/qwen2_5_vl/processor.js';
-import { getRopeIndex } from '../models/qwen2_5_vl/rope-index.js';
 import type { HostTensor, HostTensors } from '../runtime/session.js';
 import { cacheName } from './graphs.js';
+import { noFeatures, promptFeeds } from './prompt-feeds.js';
 
 /** What runs the cached text graph of `graphs.ts`. */
 export interface TextRunner {
@@ -20,6 +18,13 @@ export interface BatchRow {
   /** Tokens in the cache. */
   length: number;
   readonly finishReason: string | null;
+}
+
+/** What is known after the prompts. */
+export interface PromptPass {
+  /** After each prompt's last token. */
+  readonly logits: readonly Float32Array[];
+  readonly ropeDeltas: readonly number[];
 }
 
 /** Rows that grow token by token. */
@@ -47,34 +52,15 @@ export class RunningBatch<Row extends BatchRow> implements DecodingBatch<Row> {
     prompts: readonly EncodedPrompt[],
     features: HostTensor | null,
     pad: number,
-  ): Promise<{ logits: Float32Array[]; ropeDeltas: number[] }> {
-    const collated = collate(
-      prompts.map((prompt) => this.withImageTokens(prompt)),
-      { padId: pad, side: 'right' },
-    );
-    const { batch, seq, inputIds } = collated;
-    const { positionIds, ropeDeltas } = getRopeIndex({ ...collated, config: this.config });
+  ): Promise<PromptPass> {
+    const { feeds, batch, seq, lengths, ropeDeltas } = promptFeeds(prompts, this.config, { pad, features });
     this.caches = this.allocated(batch);
-    const lengths = prompts.map((prompt) => prompt.inputIds.length);
     const logits = await this.run({
-      input_ids: { dtype: 'i64', shape: [batch, seq], data: inputIds },
-      position_ids: { dtype: 'i64', shape: [3, batch, seq], data: positionIds },
-      feature_index: {
-        dtype: 'i64',
-        shape: [batch, seq],
-        data: featureIndex(inputIds, this.config.imageTokenId),
-      },
-      features: features ?? this.noFeatures(),
+      ...feeds,
       lengths,
       logitRows: lengths.map((length, row) => row * seq + length - 1),
     });
-    return { logits, ropeDeltas: [...ropeDeltas] };
-  }
-
-  /** A video's tokens take the next features just as an image's do, so the graphs know the one kind only. */
-  private withImageTokens({ inputIds, images }: EncodedPrompt): EncodedPrompt {
-    const { imageTokenId, videoTokenId } = this.config;
-    return { inputIds: inputIds.map((id) => (id === videoTokenId ? imageTokenId : id)), images };
+    return { logits, ropeDeltas };
   }
 
   /** Each cached row `n` times in a row, for these rows: what n answers to one prompt share is computed once. */
@@ -98,7 +84,7 @@ export class RunningBatch<Row extends BatchRow> implements DecodingBatch<Row> {
         data: BigInt64Array.from([...positions, ...positions, ...positions]),
       },
       feature_index: { dtype: 'i64', shape: [batch, 1], data: new BigInt64Array(batch) },
-      features: this.noFeatures(),
+      features: noFeatures(this.config),
       lengths: this.rows.map((row) => row.length),
       logitRows: this.rows.map((_, i) => i),
     });
@@ -119,7 +105,7 @@ export class RunningBatch<Row extends BatchRow> implements DecodingBatch<Row> {
         data: BigInt64Array.from([...positions, ...positions, ...positions]),
       },
       feature_index: { dtype: 'i64', shape: [1, seq], data: new BigInt64Array(seq) },
-      features: this.noFeatures(),
+      features: noFeatures(this.config),
       lengths: [length + seq],
       logitRows: tokens.map((_, i) => i),
     });
@@ -131,11 +117,6 @@ export class RunningBatch<Row extends BatchRow> implements DecodingBatch<Row> {
     if (kept.length === 0 || kept.length > this.rows.length / 2) return;
     this.take(kept);
     this.rows = kept.map((row) => this.rows[row]);
-  }
-
-  /** What the prompts left in the caches, for batches that go on from there. */
-  promptCaches(): Record<string, HostTensor> {
-    return this.caches;
   }
 
   private get batch(): number {
@@ -153,11 +134,6 @@ export class RunningBatch<Row extends BatchRow> implements DecodingBatch<Row> {
         (data as Float32Array).set(from.subarray(row * stride, (row + 1) * stride), i * stride);
       });
     }
-  }
-
-  private noFeatures(): HostTensor {
-    const width = this.config.vision.outHiddenSize;
-    return { dtype: 'f32', shape: [1, width], data: new Float32Array(width) };
   }
 
   private allocated(batch: number): Record<string, HostTensor> {

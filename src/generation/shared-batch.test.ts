@@ -7,6 +7,8 @@ import { type HostTensors, Session } from '../runtime/session.js';
 import { type GenerationSettings, Generator, type TokenRules } from './generator.js';
 import { GrammarCompiler } from './grammar/token-masks.js';
 import { cachedTextGraph, visionGraph } from './graphs.js';
+import { promptGraph } from './prompt-graph.js';
+import { PIECES, piecesOf } from '../models/qwen2_5_vl/text.js';
 import { sharedPromptGraph } from './shared-prompt-graph.js';
 import { tokenRules } from './model.js';
 import { VisionEncoder } from './vision-encoder.js';
@@ -25,7 +27,14 @@ beforeAll(async () => {
   config = parseConfig(checkpoint.config);
   processor = await Processor.load(checkpoint.folder);
   const source = { read: (name: string) => checkpoint.readFloat32(name) };
-  for (const graph of [visionGraph(config), cachedTextGraph(config), sharedPromptGraph(config)]) {
+  const graphs = [
+    visionGraph(config),
+    cachedTextGraph(config),
+    sharedPromptGraph(config),
+    promptGraph(config, 1),
+    promptGraph(config, PIECES),
+  ];
+  for (const graph of graphs) {
     sessions.push(await Session.create(lower(graph, { fuse: 'inference', weights: 'initializer', source })));
   }
   const chats = [
@@ -51,23 +60,31 @@ function generators(rules: TokenRules): { copying: Generator; sharing: Generator
       return sessions[2].run(feeds, fetches);
     },
   };
-  const parts = [config, new VisionEncoder(config, sessions[0]), sessions[1], rules] as const;
+  const parts = [config, new VisionEncoder(config, sessions[0])] as const;
+  const sharing = [
+    ...parts,
+    { prompts: (pieces: number) => sessions[pieces === 1 ? 3 : 4], answers: watched },
+  ] as const;
   const grammars = new GrammarCompiler(processor.tokenizer, rules.stop);
   return {
-    copying: new Generator(...parts, grammars),
-    sharing: new Generator(...parts, grammars, watched),
+    copying: new Generator(...parts, sessions[1], rules, grammars),
+    sharing: new Generator(...sharing, rules, grammars),
     shapes,
   };
 }
 
 /** Sampled answers and what a pass over each alone says of their tokens; gives the shapes of the passes. */
-async function expectScored(stop: ReadonlySet<number>, settings: GenerationSettings): Promise<string[]> {
+async function expectScored(
+  stop: ReadonlySet<number>,
+  settings: GenerationSettings,
+  asked = prompts,
+): Promise<string[]> {
   const { copying, sharing, shapes } = generators({ ...tokenRules(checkpoint, config, processor), stop });
-  const answers = await sharing.generate(prompts, settings);
+  const answers = await sharing.generate(asked, settings);
   const n = settings.n ?? 1;
-  expect(answers).toHaveLength(prompts.length * n);
+  expect(answers).toHaveLength(asked.length * n);
   expect(new Set(answers.map(({ tokens }) => tokens.join())).size).toBeGreaterThan(answers.length / 2);
-  for (const [i, prompt] of prompts.entries()) {
+  for (const [i, prompt] of asked.entries()) {
     const own = answers.slice(i * n, (i + 1) * n);
     const scores = await copying.score(
       prompt,
@@ -82,11 +99,19 @@ async function expectScored(stop: ReadonlySet<number>, settings: GenerationSetti
 }
 
 describe('answers that share the cache of their prompt', () => {
-  const sampling = { maxNewTokens: 24, temperature: 1.5, seed: 5, n: 6 };
+  // More tokens than the own caches first have room for.
+  const sampling = { maxNewTokens: 40, temperature: 1.5, seed: 5, n: 6 };
 
   it('have the log-probabilities of a pass over each alone, for prompts of different lengths', async () => {
     const shapes = await expectScored(new Set(), sampling);
-    expect(shapes).toEqual(Array.from({ length: 23 }, () => '3×6'));
+    expect(shapes).toEqual(Array.from({ length: 39 }, () => '3×6'));
+  });
+
+  it('have them too behind long prompts, which attend in pieces', async () => {
+    const text = 'Say what you see, and then say it again. '.repeat(60);
+    const long = processor.encodeChat([{ role: 'user', content: [{ type: 'text', text }] }]);
+    expect(piecesOf(long.inputIds.length)).toBe(PIECES);
+    await expectScored(new Set(), { ...sampling, maxNewTokens: 4 }, [long, prompts[1]]);
   });
 
   it('have them too when finished answers and finished prompts are dropped', async () => {

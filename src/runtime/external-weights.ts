@@ -1,10 +1,10 @@
-/** @module Weights too large for a protobuf: a file beside the model, which ONNX Runtime maps into memory. */
+/** @module Weights beside the model: in a file, which ONNX Runtime maps into memory, or in memory that it reads. */
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LoweredModel } from '../onnx/lower.js';
 import type { ExternalWeights } from '../onnx/weights.js';
-import { InternalError, UserError } from '../util/errors.js';
+import { assert, InternalError, UserError } from '../util/errors.js';
 
 /** One weight at a time, so that no more than the largest is held here. */
 function writeWeights(path: string, { weights, source }: ExternalWeights): void {
@@ -56,4 +56,15 @@ export async function withModelFiles<T>(
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** The same bytes as the file would have, for ONNX Runtime to read where a file is not worth it. */
+export function weightBytes({ weights, source }: ExternalWeights): Uint8Array {
+  const bytes = new Uint8Array(Math.max(...weights.map(({ offset, byteLength }) => offset + byteLength)));
+  for (const { name, offset, byteLength } of weights) {
+    const { buffer, byteOffset, byteLength: actual } = source.read(name);
+    assert(actual === byteLength, `the weight '${name}' has ${actual} bytes instead of ${byteLength}`);
+    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), offset);
+  }
+  return bytes;
 }

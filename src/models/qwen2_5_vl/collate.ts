@@ -5,6 +5,8 @@ export interface CollateOptions {
   readonly padId: number;
   /** Where shorter prompts are filled up. */
   readonly side: 'left' | 'right';
+  /** Tokens that rows are filled up to; those of the longest prompt where it is left out. */
+  readonly length?: number;
 }
 
 /** Prompts of different lengths as transformers' batch of tensors. */
@@ -23,9 +25,12 @@ export interface PromptBatch {
 }
 
 /** Pads prompts to the longest of them. */
-export function collate(prompts: readonly EncodedPrompt[], { padId, side }: CollateOptions): PromptBatch {
+export function collate(
+  prompts: readonly EncodedPrompt[],
+  { padId, side, length = 0 }: CollateOptions,
+): PromptBatch {
   const batch = prompts.length;
-  const seq = prompts.reduce((longest, { inputIds }) => Math.max(longest, inputIds.length), 0);
+  const seq = prompts.reduce((longest, { inputIds }) => Math.max(longest, inputIds.length), length);
   const inputIds = new BigInt64Array(batch * seq).fill(BigInt(padId));
   const attentionMask = new BigInt64Array(batch * seq);
   prompts.forEach((prompt, row) => {

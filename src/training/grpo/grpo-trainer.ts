@@ -119,7 +119,7 @@ export class GrpoTrainer {
       // What is kept would be out of date after an update of the tower.
       cacheMegabytes: optimized.some(({ name }) => isVision(name)) ? 0 : config.image_cache_mb,
     });
-    const rollout = await Rollout.create({
+    const rollout = Rollout.create({
       config: model,
       processor,
       weights,
@@ -195,7 +195,7 @@ export class GrpoTrainer {
 
   /** Learns from groups; `updates` optimizer updates were made before. */
   async update(learned: readonly AdvantagedGroup[], updates: number): Promise<UpdateOutcome> {
-    const { config, optimized } = this.parts;
+    const { config, optimized, rollout } = this.parts;
     const sums = noSums();
     let gradNorm = 0;
     let lr = 0;
@@ -245,6 +245,7 @@ export class GrpoTrainer {
         this.optimizer.update(updates + done, factor, clipFactor(gradNorm, config.optimizer.max_grad_norm));
       }
     }
+    await rollout.weightsChanged();
     return { loss: sums.loss / Math.max(1, done), gradNorm, lr, updates: done, sums };
   }
 

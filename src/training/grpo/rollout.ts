@@ -1,13 +1,20 @@
-/** @module Completions sampled from the weights as they are now: sessions take the weights as feeds, so updates reach them. */
+/**
+ * @module Completions sampled from the weights as they are now. Prompts are computed by a session that is fed the weights, so
+ * that updates reach it; the many steps of decoding by one that has them built in, made again after an update.
+ */
 import { GrammarCompiler } from '../../generation/grammar/token-masks.js';
 import { type ImageEncoder, Generator, type TokenRules } from '../../generation/generator.js';
-import { cachedTextGraph } from '../../generation/graphs.js';
+import { promptGraph } from '../../generation/prompt-graph.js';
+import type { TextRunner } from '../../generation/running-batch.js';
+import type { SharedRunners } from '../../generation/shared-batch.js';
 import { sharedPromptGraph } from '../../generation/shared-prompt-graph.js';
+import type { Tensor } from '../../graph/node.js';
 import type { Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
 import type { EncodedPrompt, Processor } from '../../models/qwen2_5_vl/processor.js';
 import { LoraGraph, type LoraSettings } from '../../nn/lora.js';
-import { lower } from '../../onnx/lower.js';
+import { lower, type LoweredModel } from '../../onnx/lower.js';
 import { type HostTensor, type HostTensors, Session } from '../../runtime/session.js';
+import { assert } from '../../util/errors.js';
 import type { ModelWeights } from '../weights.js';
 
 export interface Completion {
@@ -47,36 +54,19 @@ export interface RolloutParts {
 export class Rollout {
   private constructor(
     private readonly processor: Processor,
-    private readonly sessions: readonly WeightedSession[],
+    private readonly runners: RolloutRunners,
     private readonly generator: Generator,
   ) {}
 
-  static async create({
-    config,
-    processor,
-    weights,
-    images,
-    rules,
-    threads,
-    lora,
-  }: RolloutParts): Promise<Rollout> {
-    const runnerOf = async (graph: typeof cachedTextGraph): Promise<WeightedSession> => {
-      const model = lower(graph(config, lora && new LoraGraph(lora)), {
-        fuse: 'inference',
-        weights: 'input',
-      });
-      return new WeightedSession(await Session.create(model, { threads }), weights);
-    };
-    const sessions = [await runnerOf(cachedTextGraph), await runnerOf(sharedPromptGraph)];
-    const generator = new Generator(
-      config,
-      images,
-      sessions[0],
-      rules,
-      new GrammarCompiler(processor.tokenizer, rules.stop),
-      sessions[1],
-    );
-    return new Rollout(processor, sessions, generator);
+  static create({ config, processor, weights, images, rules, threads, lora }: RolloutParts): Rollout {
+    const runners = new RolloutRunners(config, weights, threads, lora && new LoraGraph(lora));
+    const grammars = new GrammarCompiler(processor.tokenizer, rules.stop);
+    return new Rollout(processor, runners, new Generator(config, images, runners, rules, grammars));
+  }
+
+  /** To be called after every update: completions are then those of the weights as they have become. */
+  weightsChanged(): Promise<void> {
+    return this.runners.answers.dispose();
   }
 
   /** `n` completions of each prompt, in their order; prompts are computed once. */
@@ -99,13 +89,44 @@ export class Rollout {
     return prompts.map((_, i) => completions.slice(i * n, (i + 1) * n));
   }
 
+  dispose(): Promise<void> {
+    return this.runners.dispose();
+  }
+}
+
+/** Made as they are needed: one session for long prompts and one for short ones, and one for answers. */
+class RolloutRunners implements SharedRunners {
+  readonly answers: BuiltInSession;
+  private readonly ofPrompts = new Map<number, FedSession>();
+
+  constructor(
+    private readonly config: Qwen2_5_VLConfig,
+    private readonly weights: ModelWeights,
+    private readonly threads: number | undefined,
+    private readonly lowRank: LoraGraph | undefined,
+  ) {
+    this.answers = new BuiltInSession(sharedPromptGraph(config, lowRank), weights, threads);
+  }
+
+  async prompts(pieces: number): Promise<TextRunner> {
+    const known = this.ofPrompts.get(pieces);
+    if (known !== undefined) return known;
+    const graph = promptGraph(this.config, pieces, this.lowRank);
+    const model = lower(graph, { fuse: 'inference', weights: 'input' });
+    const made = new FedSession(await Session.create(model, { threads: this.threads }), this.weights);
+    this.ofPrompts.set(pieces, made);
+    return made;
+  }
+
   async dispose(): Promise<void> {
-    for (const session of this.sessions) await session.dispose();
+    await this.answers.dispose();
+    for (const session of this.ofPrompts.values()) await session.dispose();
+    this.ofPrompts.clear();
   }
 }
 
 /** A session that is fed the weights, as they are, at every run. */
-class WeightedSession {
+class FedSession implements TextRunner {
   private readonly fed: Record<string, HostTensor> = {};
 
   constructor(
@@ -124,5 +145,45 @@ class WeightedSession {
 
   dispose(): Promise<void> {
     return this.session.dispose();
+  }
+}
+
+/**
+ * A session with the weights as they were when it was made, at its first run: ONNX Runtime then packs them once, not at every
+ * token. Once disposed of, the next run makes another.
+ */
+class BuiltInSession implements TextRunner {
+  private readonly model: LoweredModel;
+  private session: Session | null = null;
+
+  constructor(
+    graph: Record<string, Tensor>,
+    weights: ModelWeights,
+    private readonly threads: number | undefined,
+  ) {
+    const read = (name: string): Float32Array => {
+      const weight = weights.get(name);
+      assert(weight !== undefined, `the graph uses the weight '${name}', which the model does not have`);
+      return weight.data;
+    };
+    // Beside the model, whose bytes then stay the same.
+    this.model = lower(graph, {
+      fuse: 'inference',
+      weights: 'initializer',
+      source: { read },
+      externalThreshold: 0,
+    });
+  }
+
+  async run(feeds: HostTensors, fetches: HostTensors): Promise<Record<string, HostTensor>> {
+    const { model, threads } = this;
+    this.session ??= await Session.create(model, { threads, externalWeights: 'memory' });
+    return this.session.run(feeds, fetches);
+  }
+
+  async dispose(): Promise<void> {
+    const made = this.session;
+    this.session = null;
+    await made?.dispose();
   }
 }
