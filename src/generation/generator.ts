@@ -13,7 +13,14 @@ import {
   type TextRunner,
 } from './running-batch.js';
 import { cachePrompts, SharedBatch, type SharedRunners } from './shared-batch.js';
-import { chooseToken, largestIds, logSumExp, type SamplingSettings } from './sampling.js';
+import {
+  chooseToken,
+  exponentials,
+  largestIds,
+  logOfSum,
+  logSumExp,
+  type SamplingSettings,
+} from './sampling.js';
 
 export interface GenerationSettings extends SamplingSettings {
   readonly maxNewTokens: number;
@@ -211,11 +218,18 @@ export class Generator {
     const logits = raw.slice();
     for (const id of this.rules.suppressed) logits[id] = -Infinity;
     masks?.restrict(row.state, logits);
-    const id = chooseToken(logits, settings, row.seen, row.random);
-    assert(logits[id] > -Infinity, `token ${id} was chosen though it is not allowed`);
-    const { logProbTemperature = 1 } = settings;
+    const { temperature, logProbTemperature = 1 } = settings;
     const scaled = logProbTemperature === 1 ? raw : raw.map((logit) => logit / logProbTemperature);
-    const normalizer = logSumExp(scaled);
+    const known = exponentials(scaled);
+    const id = chooseToken(
+      logits,
+      settings,
+      row.seen,
+      row.random,
+      temperature === logProbTemperature ? known : undefined,
+    );
+    assert(logits[id] > -Infinity, `token ${id} was chosen though it is not allowed`);
+    const normalizer = logOfSum(known);
     row.logProbs.push(scaled[id] - normalizer);
     if (this.rules.stop.has(id)) {
       row.finishReason = 'stop';

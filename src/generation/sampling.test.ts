@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Random } from '../util/random.js';
-import { argmax, chooseToken, logSumExp, warpLogits } from './sampling.js';
+import { argmax, chooseToken, exponentials, logSumExp, warpLogits } from './sampling.js';
 
 const logits = Float32Array.of(2, 1, 0, -1);
 const none: ReadonlySet<number> = new Set();
@@ -48,6 +48,33 @@ describe('chooseToken', () => {
     const expected = [...logits].map((logit) => Math.exp(logit - logSumExp(logits)));
     // Five standard deviations of a share of 4000 draws.
     counts.forEach((count, id) => expect(Math.abs(count / draws - expected[id])).toBeLessThan(0.04));
+  });
+
+  it('draws the same from exponentials that are known, of logits with more tokens', () => {
+    const whole = Float32Array.of(2, 1, 9, 0, -1);
+    const removed = whole.map((value, id) => (id === 2 ? -Infinity : value));
+    for (const settings of [{ temperature: 1 }, { temperature: 1, topK: 2 }, { temperature: 1, topP: 0.9 }]) {
+      const plain = new Random(5);
+      const knowing = new Random(5);
+      for (let i = 0; i < 200; i++)
+        expect(chooseToken(removed, settings, none, knowing, exponentials(whole))).toBe(
+          chooseToken(removed, settings, none, plain),
+        );
+    }
+  });
+
+  it('draws where what was removed dwarfs all else, and under a penalty, from the logits themselves', () => {
+    const removed = Float32Array.of(-Infinity, 0, 1);
+    const known = exponentials(Float32Array.of(900, 0, 1));
+    const drawn = new Set<number>();
+    const random = new Random(6);
+    for (let i = 0; i < 50; i++) drawn.add(chooseToken(removed, { temperature: 1 }, none, random, known));
+    expect([...drawn].sort()).toEqual([1, 2]);
+    const penalty = { temperature: 1, repetitionPenalty: 1e9 };
+    const even = exponentials(Float32Array.of(40, 0));
+    expect(chooseToken(Float32Array.of(40, 0), penalty, new Set([0]), new Random(1), even)).toBe(
+      chooseToken(Float32Array.of(40, 0), penalty, new Set([0]), new Random(1)),
+    );
   });
 
   it('never draws what was removed', () => {

@@ -1,4 +1,5 @@
 /** @module From logits to a token: transformers' logits warpers, in transformers' order. */
+import { assert } from '../util/errors.js';
 import type { Random } from '../util/random.js';
 
 /** How a token is chosen; greedy unless a temperature is given. Settings left out change nothing. */
@@ -102,44 +103,77 @@ export function largestIds(logits: Float32Array, count: number): number[] {
   return best;
 }
 
-/** The token that the settings choose; `random` is used only when sampling. */
+/**
+ * The token that the settings choose; `random` is used only when sampling. `known` are the exponentials of logits that differ
+ * from these in what is removed (−∞) alone, at the same temperature: computing them is most of the work.
+ */
 export function chooseToken(
   logits: Float32Array,
   settings: SamplingSettings,
   seen: ReadonlySet<number>,
   random: Random,
+  known?: Exponentials,
 ): number {
   const greedy = !settings.temperature;
   if (greedy && (settings.repetitionPenalty ?? 1) === 1) return argmax(logits);
   if (greedy) return argmax(warpLogits(logits, { repetitionPenalty: settings.repetitionPenalty }, seen));
-  const probabilities = softmax(warpLogits(logits, settings, seen));
-  let point = random.next();
-  for (let id = 0; id < probabilities.length; id++) {
-    point -= probabilities[id];
-    if (point < 0) return id;
-  }
-  // Rounding may leave a sliver beyond the last token: the last possible one takes it.
-  return probabilities.findLastIndex((p) => p > 0);
+  const warped = warpLogits(logits, settings, seen);
+  const reusable = known !== undefined && (settings.repetitionPenalty ?? 1) === 1;
+  return (reusable ? draw(known, warped, random) : null) ?? drawAny(warped, random);
 }
 
-/** Probabilities in f64. */
-function softmax(logits: Float32Array): Float64Array {
+/** exp(logit − largest) of all logits in f64, and their sum. */
+export interface Exponentials {
+  readonly largest: number;
+  readonly powers: Float64Array;
+  readonly sum: number;
+}
+
+export function exponentials(logits: Float32Array): Exponentials {
   const largest = logits[argmax(logits)];
   const powers = new Float64Array(logits.length);
   let sum = 0;
-  // Loops, not callbacks: this runs over the whole vocabulary for every sampled token.
+  // Loops, not callbacks: this runs over the whole vocabulary for every token.
   for (let i = 0; i < powers.length; i++) {
     powers[i] = Math.exp(logits[i] - largest);
     sum += powers[i];
   }
-  for (let i = 0; i < powers.length; i++) powers[i] /= sum;
-  return powers;
+  return { largest, powers, sum };
 }
 
 /** log Σ exp of all logits: subtract it from a logit for its log-probability. */
 export function logSumExp(logits: Float32Array): number {
-  const largest = logits[argmax(logits)];
+  return logOfSum(exponentials(logits));
+}
+
+export const logOfSum = ({ largest, sum }: Exponentials): number => largest + Math.log(sum);
+
+/** One of the tokens that are not removed, in proportion to their exponentials; null where those are too small to tell. */
+function draw({ powers }: Exponentials, warped: Float32Array, random: Random): number | null {
   let sum = 0;
-  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i] - largest);
-  return largest + Math.log(sum);
+  for (let id = 0; id < powers.length; id++) if (warped[id] !== -Infinity) sum += powers[id];
+  if (sum < Number.EPSILON) return null;
+  let point = random.next() * sum;
+  let last = 0;
+  for (let id = 0; id < powers.length; id++) {
+    if (warped[id] === -Infinity || powers[id] === 0) continue;
+    point -= powers[id];
+    if (point < 0) return id;
+    last = id;
+  }
+  // Rounding may leave a sliver beyond the last token: the last possible one takes it.
+  return last;
+}
+
+function drawAny(logits: Float32Array, random: Random): number {
+  const id = draw(exponentials(logits), logits, random);
+  assert(id !== null, 'the largest of the logits has the exponential 1');
+  return id;
+}
+
+/** Probabilities in f64. */
+function softmax(logits: Float32Array): Float64Array {
+  const { powers, sum } = exponentials(logits);
+  for (let i = 0; i < powers.length; i++) powers[i] /= sum;
+  return powers;
 }
