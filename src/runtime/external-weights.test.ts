@@ -6,6 +6,7 @@ import { linear } from '../graph/composites.js';
 import * as op from '../graph/ops.js';
 import { lower } from '../onnx/lower.js';
 import { UserError } from '../util/errors.js';
+import { weightRoom } from './external-weights.js';
 import { Session } from './session.js';
 
 let folder: string;
@@ -68,4 +69,21 @@ it('refuses a weight of the wrong size and leaves nothing behind', async () => {
   await expect(Session.create(short)).rejects.toThrow("the weight 'first' has 20 bytes instead of 16384");
   // Neither files of ours nor ONNX Runtime's telemetry log.
   expect(readdirSync(folder)).toEqual([]);
+});
+
+it('runs with weights from memory that is free again once the session stands', async () => {
+  const { external } = model;
+  if (external === undefined) throw new Error('the model has no external weights');
+  const room = weightRoom(external);
+  const session = await Session.create(model, { weightRoom: room });
+  room.fill(255);
+  expect(readdirSync(folder)).toEqual([]);
+  const values = Float32Array.from({ length: SIZE }, (_, i) => i);
+  const { y } = await session.run({ x: { dtype: 'f32', shape: [1, SIZE], data: values } });
+  await session.dispose();
+  expect(y.data).toEqual(values.map((value) => 2 * value).reverse());
+  const short = { ...model, external: { ...external, source: { read: () => new Float32Array(5) } } };
+  await expect(Session.create(short, { weightRoom: room })).rejects.toThrow(
+    "the weight 'first' has 20 bytes instead of 16384",
+  );
 });

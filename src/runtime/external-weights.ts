@@ -58,13 +58,16 @@ export async function withModelFiles<T>(
   }
 }
 
-/** The same bytes as the file would have, for ONNX Runtime to read where a file is not worth it. */
-export function weightBytes({ weights, source }: ExternalWeights): Uint8Array {
-  const bytes = new Uint8Array(Math.max(...weights.map(({ offset, byteLength }) => offset + byteLength)));
+/** Room for the bytes that the file would have. */
+export function weightRoom({ weights }: ExternalWeights): Uint8Array {
+  return new Uint8Array(Math.max(...weights.map(({ offset, byteLength }) => offset + byteLength)));
+}
+
+/** Fills it with the weights as they are now. */
+export function fillWeights({ weights, source }: ExternalWeights, bytes: Uint8Array): void {
   for (const { name, offset, byteLength } of weights) {
     const { buffer, byteOffset, byteLength: actual } = source.read(name);
     assert(actual === byteLength, `the weight '${name}' has ${actual} bytes instead of ${byteLength}`);
     bytes.set(new Uint8Array(buffer, byteOffset, byteLength), offset);
   }
-  return bytes;
 }

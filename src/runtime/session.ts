@@ -6,7 +6,7 @@ import type { LoweredModel, ModelOutput, ModelValue } from '../onnx/lower.js';
 import { assert, InternalError } from '../util/errors.js';
 import { appendRows, checkRoom } from './append-rows.js';
 import { chooseProvider, defaultThreads, type ExecutionProvider } from './device.js';
-import { weightBytes, withModelFiles } from './external-weights.js';
+import { fillWeights, withModelFiles } from './external-weights.js';
 import { copyInto, fromOrt, type HostTensor, hostTensor, toOrt } from './host-tensor.js';
 
 export type { HostTensor } from './host-tensor.js';
@@ -19,10 +19,10 @@ export interface SessionOptions {
   /** Threads of one run; the results may differ in the last bits between numbers of threads. */
   readonly threads?: number;
   /**
-   * How weights beside the model reach ONNX Runtime: in a file (the default), so that none is held twice, or in memory, which is
-   * quicker for sessions that are made again and again.
+   * Room of {@link weightRoom} for weights beside the model, which ONNX Runtime reads there while the session is made. Quicker than a
+   * file, the default, for sessions that are made again and again.
    */
-  readonly externalWeights?: 'file' | 'memory';
+  readonly weightRoom?: Uint8Array;
   /** How far ONNX Runtime rewrites the graph. Default: all. */
   readonly graphOptimization?: 'disabled' | 'basic' | 'extended' | 'all';
 }
@@ -45,13 +45,14 @@ function ortOptions(model: LoweredModel, options: SessionOptions): InferenceSess
 function compiled(
   model: LoweredModel,
   settings: InferenceSession.SessionOptions,
-  where: SessionOptions['externalWeights'] = 'file',
+  room?: Uint8Array,
 ): Promise<InferenceSession> {
   const { proto, external } = model;
   if (external === undefined) return InferenceSession.create(proto, settings);
-  if (where === 'file')
+  if (room === undefined)
     return withModelFiles(model, external, (path) => InferenceSession.create(path, settings));
-  const externalData = [{ path: external.location, data: weightBytes(external) }];
+  fillWeights(external, room);
+  const externalData = [{ path: external.location, data: room }];
   return InferenceSession.create(proto, { ...settings, externalData });
 }
 
@@ -64,7 +65,7 @@ export class Session {
 
   /** Compiles the model. A UserError where a provider is not available or the weights do not fit on the disk. */
   static async create(model: LoweredModel, options: SessionOptions = {}): Promise<Session> {
-    const session = await compiled(model, ortOptions(model, options), options.externalWeights);
+    const session = await compiled(model, ortOptions(model, options), options.weightRoom);
     return new Session(session, model.inputs, model.outputs);
   }
 

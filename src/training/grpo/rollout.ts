@@ -13,6 +13,7 @@ import type { Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
 import type { EncodedPrompt, Processor } from '../../models/qwen2_5_vl/processor.js';
 import { LoraGraph, type LoraSettings } from '../../nn/lora.js';
 import { lower, type LoweredModel } from '../../onnx/lower.js';
+import { weightRoom } from '../../runtime/external-weights.js';
 import { type HostTensor, type HostTensors, Session } from '../../runtime/session.js';
 import { assert } from '../../util/errors.js';
 import type { ModelWeights } from '../weights.js';
@@ -154,6 +155,8 @@ class FedSession implements TextRunner {
  */
 class BuiltInSession implements TextRunner {
   private readonly model: LoweredModel;
+  /** Kept: taking fresh memory costs more than filling it. */
+  private room: Uint8Array | undefined;
   private session: Session | null = null;
 
   constructor(
@@ -177,7 +180,8 @@ class BuiltInSession implements TextRunner {
 
   async run(feeds: HostTensors, fetches: HostTensors): Promise<Record<string, HostTensor>> {
     const { model, threads } = this;
-    this.session ??= await Session.create(model, { threads, externalWeights: 'memory' });
+    this.room ??= model.external && weightRoom(model.external);
+    this.session ??= await Session.create(model, { threads, weightRoom: this.room });
     return this.session.run(feeds, fetches);
   }
 
