@@ -7,7 +7,7 @@ import { isComposite, OPS } from './definitions.js';
 import { gradientError, numericalGradient } from './gradient-check.test-util.js';
 import { DIFFERENTIABLE_COMPOSITES, GRADIENT_RULES, gradients, NOT_DIFFERENTIABLE } from './gradients.js';
 import { type Feed, interpret } from './interpreter.js';
-import type { Tensor } from './node.js';
+import { reachable, type Tensor } from './node.js';
 import * as op from './ops.js';
 import { expandComposites } from './rewrite.js';
 import { evaluateShape } from './shape.js';
@@ -122,6 +122,49 @@ describe('gradients against central differences', () => {
     expect(gradientError(weigh(c.attention(q, k, v, { mask })), [mask, q], feeds)).toBeLessThan(TOLERANCE);
   });
 
+  it.each<[string, readonly (readonly [from: number, to: number])[]]>([
+    [
+      'follow each other',
+      [
+        [0, 2],
+        [2, 3],
+        [3, 6],
+      ],
+    ],
+    [
+      'begin together',
+      [
+        [0, 6],
+        [0, 2],
+        [0, 4],
+        [0, 4],
+      ],
+    ],
+    [
+      'begin together and end before the axis does',
+      [
+        [1, 4],
+        [1, 2],
+      ],
+    ],
+    [
+      'overlap and leave gaps',
+      [
+        [0, 2],
+        [1, 5],
+        [3, 4],
+        [2, 4],
+      ],
+    ],
+  ])('slices that %s', (_, ranges) => {
+    const x = op.input('x', 'f32', [2, 6, 3]);
+    const squares = ranges.map(([from, to]) => {
+      const part = op.slice(x, 1, from, to);
+      return weigh(op.mul(part, part));
+    });
+    expect(gradientError(squares.reduce(op.add), [x], { x: randomly([2, 6, 3]) })).toBeLessThan(TOLERANCE);
+  });
+
   it('a gradient of a gradient', () => {
     const x = op.input('x', 'f32', [3]);
     const [slope] = gradients(op.reduceSum(op.mul(op.exp(x), op.mul(x, x)), [0], false), [x]);
@@ -130,6 +173,15 @@ describe('gradients against central differences', () => {
 });
 
 describe('gradients', () => {
+  it('of slices that cut an axis are put side by side, without zeros around each', () => {
+    const x = op.input('x', 'f32', [4, 2]);
+    const cut = [0, 1, 2, 3].map((i) => weigh(op.exp(op.slice(x, 0, i, i + 1))));
+    const [gradient] = gradients(cut.reduce(op.add), [x]);
+    const ops = reachable([gradient]).map(({ op: name }) => name);
+    expect(ops.filter((name) => name === 'concat')).toHaveLength(1);
+    expect(ops).not.toContain('pad');
+  });
+
   it('are zeros where the loss does not depend on a tensor', () => {
     const x = op.input('x', 'f32', [2]);
     const idle = op.input('idle', 'f32', [2, 2]);

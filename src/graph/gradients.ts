@@ -159,7 +159,7 @@ export const GRADIENT_RULES: Readonly<Record<string, Rule>> = {
 
 /**
  * Composites that a training graph takes apart, and whose own rule is cheaper all the same; it reads values of the
- * decomposition, which lowering shares. Tests hold both equal.
+ * decomposition, which lowering shares.
  */
 const DECOMPOSED_RULES: Readonly<Record<string, Rule>> = {
   /**
@@ -220,13 +220,78 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   return wrt.map((tensor) => walk.of(tensor) ?? op.expand(op.scalar(0, tensor.dtype), tensor.shape));
 }
 
+/** A part of one axis, which `pad` fills up with zeros. */
+interface Part {
+  readonly inner: Tensor;
+  readonly axis: number;
+  readonly start: number;
+  readonly end: number;
+  readonly size: number;
+}
+
+function partOf({ node }: Tensor): Part | null {
+  if (node.op !== 'pad') return null;
+  const { axis, before, after } = node.attributes as { axis: number; before: number; after: number };
+  const [inner] = node.inputs;
+  const own = inner.shape[axis];
+  if (typeof own !== 'number') return null;
+  return { inner, axis, start: before, end: before + own, size: before + own + after };
+}
+
+const filled = ({ inner, axis, start, end, size }: Part): Tensor => op.pad(inner, axis, start, size - end);
+
+/** Two parts that begin together: the shorter is filled up to the longer, not to the whole. */
+function overlaid(short: Part, long: Part): Part {
+  const inner = op.add(long.inner, op.pad(short.inner, long.axis, 0, long.end - short.end));
+  return { ...long, inner };
+}
+
+/**
+ * The sum of gradients that reached one tensor. Of slices many are parts of an axis between zeros: those that begin together are
+ * added where they are, those that follow each other put side by side, and only what is left is filled up.
+ */
+function total(gradients: readonly Tensor[]): Tensor {
+  const whole: Tensor[] = [];
+  const byPlace = new Map<string, Part>();
+  const parts = gradients.flatMap((gradient) => {
+    const part = partOf(gradient);
+    if (part === null) whole.push(gradient);
+    return part ?? [];
+  });
+  for (const part of parts.sort((a, b) => a.end - b.end)) {
+    const place = `${part.axis}/${part.start}`;
+    const shorter = byPlace.get(place);
+    byPlace.set(place, shorter === undefined ? part : overlaid(shorter, part));
+  }
+  const rows: Part[][] = [];
+  for (const part of [...byPlace.values()].sort((a, b) => a.axis - b.axis || a.start - b.start)) {
+    const row = rows.find((others) => others[0].axis === part.axis && others.at(-1)?.end === part.start);
+    if (row === undefined) rows.push([part]);
+    else row.push(part);
+  }
+  const sides = rows.map((row) => {
+    const [{ axis, start }] = row;
+    const inner = op.concat(
+      row.map((part) => part.inner),
+      axis,
+    );
+    return filled({ ...row[row.length - 1], inner, start });
+  });
+  return [...whole, ...sides].reduce(op.add);
+}
+
 class Walk {
-  private readonly found = new Map<Tensor, Tensor>();
+  private readonly found = new Map<Tensor, Tensor[]>();
 
   constructor(private readonly wrt: readonly Tensor[]) {}
 
+  /** All that has reached the tensor. */
   of(tensor: Tensor): Tensor | undefined {
-    return this.found.get(tensor);
+    const parts = this.found.get(tensor);
+    if (parts === undefined) return undefined;
+    const sum = total(parts);
+    this.found.set(tensor, [sum]);
+    return sum;
   }
 
   add(tensor: Tensor, gradient: Tensor): void {
@@ -235,8 +300,7 @@ class Walk {
         `the gradient of ${tensor.node.op} has shape ${formatShape(gradient.shape)}, not ${formatShape(tensor.shape)}`,
       );
     }
-    const before = this.found.get(tensor);
-    this.found.set(tensor, before === undefined ? gradient : op.add(before, gradient));
+    this.found.set(tensor, [...(this.found.get(tensor) ?? []), gradient]);
   }
 
   /** From `outputs` back to the leaves, users before their inputs. */
@@ -254,7 +318,7 @@ class Walk {
   private step(node: Node, needed: ReadonlySet<Tensor>): void {
     const rule = GRADIENT_RULES[node.op] ?? DECOMPOSED_RULES[node.op];
     if (rule !== undefined) {
-      const gradient = this.found.get(node.outputs[0]);
+      const gradient = this.of(node.outputs[0]);
       if (gradient === undefined) return;
       rule(gradient, node).forEach((value, i) => {
         if (value !== null && needed.has(node.inputs[i])) this.add(node.inputs[i], value);
@@ -266,7 +330,7 @@ class Walk {
     const { decompose } = COMPOSITES[node.op as CompositeName];
     const expanded = decompose(node.inputs, node.attributes);
     expanded.forEach((output, i) => {
-      const gradient = this.found.get(node.outputs[i]);
+      const gradient = this.of(node.outputs[i]);
       if (gradient !== undefined) this.add(output, gradient);
     });
     const outside = new Set(reachable(node.inputs));
