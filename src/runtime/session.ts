@@ -56,12 +56,24 @@ function compiled(
   return InferenceSession.create(proto, { ...settings, externalData });
 }
 
+/** Shapes that fit, and the sizes they gave. */
+interface FittingShapes {
+  readonly shapes: readonly (readonly number[])[];
+  readonly sizes: SymbolSizes;
+}
+
 export class Session {
+  /** Of the last run: the next one mostly has the same. */
+  private fitting: FittingShapes | null = null;
+  private readonly known: ReadonlySet<string>;
+
   private constructor(
     private readonly session: InferenceSession,
     private readonly inputs: readonly ModelValue[],
     private readonly outputs: readonly ModelOutput[],
-  ) {}
+  ) {
+    this.known = new Set(inputs.map(({ name }) => name));
+  }
 
   /** Compiles the model. A UserError where a provider is not available or the weights do not fit on the disk. */
   static async create(model: LoweredModel, options: SessionOptions = {}): Promise<Session> {
@@ -113,20 +125,30 @@ export class Session {
 
   private checkFeeds(feeds: HostTensors): SymbolSizes {
     for (const name of Object.keys(feeds)) {
-      if (!this.inputs.some((input) => input.name === name))
+      if (!this.known.has(name))
         throw new InternalError(
           `'${name}' is no input of this session; its inputs are ${this.inputNames.join(', ')}`,
         );
     }
-    return bindSizes(
-      this.inputs.map(({ name, dtype, shape: declared }) => {
-        const feed = feeds[name];
-        if (feed === undefined) throw new InternalError(`nothing is fed for the input '${name}'`);
-        assert(feed.dtype === dtype, `the input '${name}' takes ${dtype}, not ${feed.dtype}`);
-        checkLength(name, feed);
-        return { name, declared, actual: feed.shape };
-      }),
+    for (const { name, dtype } of this.inputs) {
+      const feed = feeds[name];
+      if (feed === undefined) throw new InternalError(`nothing is fed for the input '${name}'`);
+      assert(feed.dtype === dtype, `the input '${name}' takes ${dtype}, not ${feed.dtype}`);
+      checkLength(name, feed);
+    }
+    return this.sizesOf(feeds);
+  }
+
+  private sizesOf(feeds: HostTensors): SymbolSizes {
+    const before = this.fitting;
+    const same =
+      before !== null && this.inputs.every(({ name }, i) => equalDims(before.shapes[i], feeds[name].shape));
+    if (same) return before.sizes;
+    const sizes = bindSizes(
+      this.inputs.map(({ name, shape: declared }) => ({ name, declared, actual: feeds[name].shape })),
     );
+    this.fitting = { shapes: this.inputs.map(({ name }) => feeds[name].shape), sizes };
+    return sizes;
   }
 
   private checkFetches(fetches: HostTensors, sizes: SymbolSizes): void {
@@ -145,6 +167,10 @@ export class Session {
       );
     }
   }
+}
+
+function equalDims(a: readonly number[], b: readonly number[]): boolean {
+  return a === b || (a.length === b.length && a.every((dim, i) => dim === b[i]));
 }
 
 function checkLength(name: string, { shape, data }: HostTensor): void {

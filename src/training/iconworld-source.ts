@@ -101,6 +101,11 @@ const TASKS: Readonly<Record<string, StreamFactory>> = {
     judgementSample({ maxRules, maxVoice: LONG_VOICE, noise: NOISE, unrelated: true }),
   judgement_unrelated_groups: (maxRules) =>
     judgementSample({ maxRules, maxVoice: LONG_VOICE, kinds: GROUP_KINDS, noise: NOISE, unrelated: true }),
+  /** Both kinds of pages for pictures of four things, whose names are the hardest to list. */
+  judgement_crowded: (maxRules) =>
+    judgementSample({ maxRules, maxVoice: LONG_VOICE, noise: NOISE, scene: { count: 4 } }),
+  judgement_unrelated_crowded: (maxRules) =>
+    judgementSample({ maxRules, maxVoice: LONG_VOICE, noise: NOISE, unrelated: true, scene: { count: 4 } }),
   /** The same without pictures: readings of which half of the conditions name the place. */
   judgement_words: (maxRules) => judgementSample({ maxRules, noise: NOISE, inWords: true }),
   judgement_words_groups: (maxRules) =>

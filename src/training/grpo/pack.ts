@@ -40,7 +40,7 @@ export interface PackedRows {
 }
 
 /** Rows are filled up to a multiple of this, so that few different shapes occur and pieces divide them. */
-const LENGTH_STEP = 2 * PIECES;
+const LENGTH_STEP = PIECES;
 
 /** A completion's last token predicts nothing, so it is not fed. */
 const fedTokens = (completion: readonly number[]): readonly number[] => completion.slice(0, -1);
