@@ -204,8 +204,11 @@ export class Generator {
       const pass = await batch.prefill(prompts, features, rules.pad);
       return { ...pass, answersOf: (n, rows) => batch.expand(n, rows) };
     }
-    const { cached, ...pass } = await cachePrompts(config, text, prompts, { pad: rules.pad, features });
-    return { ...pass, answersOf: (_, rows) => new SharedBatch(config, text.answers, cached, rows) };
+    const { cached, answers, ...pass } = await cachePrompts(config, text, prompts, {
+      pad: rules.pad,
+      features,
+    });
+    return { ...pass, answersOf: (_, rows) => new SharedBatch(config, answers, cached, rows) };
   }
 
   private async features(prompts: readonly EncodedPrompt[]): Promise<HostTensor | null> {

@@ -63,7 +63,7 @@ function generators(rules: TokenRules): { copying: Generator; sharing: Generator
   const parts = [config, new VisionEncoder(config, sessions[0])] as const;
   const sharing = [
     ...parts,
-    { prompts: (pieces: number) => sessions[pieces === 1 ? 3 : 4], answers: watched },
+    { prompts: (pieces: number) => sessions[pieces === 1 ? 3 : 4], answers: () => watched },
   ] as const;
   const grammars = new GrammarCompiler(processor.tokenizer, rules.stop);
   return {

@@ -26,17 +26,17 @@ const OWN_STEP = 32;
 export interface SharedRunners {
   /** Runs `promptGraph` of so many pieces. */
   prompts(pieces: number): TextRunner | Promise<TextRunner>;
-  /** Runs `sharedPromptGraph`. */
-  readonly answers: TextRunner;
+  /** Runs `sharedPromptGraph`; made while the prompts are computed. */
+  answers(): TextRunner | Promise<TextRunner>;
 }
 
-/** Computes all prompts at once. */
+/** Computes all prompts at once, and gives what goes on from them. */
 export async function cachePrompts(
   config: Qwen2_5_VLConfig,
   runners: SharedRunners,
   prompts: readonly EncodedPrompt[],
   { pad, features }: { readonly pad: number; readonly features: HostTensor | null },
-): Promise<PromptPass & { readonly cached: CachedPrompts }> {
+): Promise<PromptPass & { readonly cached: CachedPrompts; readonly answers: TextRunner }> {
   const { feeds, batch, seq, lengths, ropeDeltas } = promptFeeds(prompts, config, {
     pad,
     features,
@@ -46,13 +46,17 @@ export async function cachePrompts(
   const ends = lengths.map((length, row) => row * seq + length - 1);
   const { asked_rows, asked_mask } = askedFeeds(ends, batch, mask, 1);
   const session = await runners.prompts(piecesOf(seq));
-  const { logits, ...caches } = await session.run({ ...feeds, mask, asked_rows, asked_mask }, {});
+  const [{ logits, ...caches }, answers] = await Promise.all([
+    session.run({ ...feeds, mask, asked_rows, asked_mask }, {}),
+    runners.answers(),
+  ]);
   const data = logits.data as Float32Array;
   const width = data.length / batch;
   return {
     logits: lengths.map((_, row) => data.subarray(row * width, (row + 1) * width)),
     ropeDeltas,
     cached: { caches, lengths },
+    answers,
   };
 }
 

@@ -163,7 +163,7 @@ describe('loadSftConfig', () => {
 
   it('reads the stages of the tiny model', () => {
     const stages = readdirSync('runs/tiny').filter((name) => name.endsWith('.yaml'));
-    expect(stages).toContain('13-grpo.yaml');
+    expect(stages).toContain('14-grpo.yaml');
     for (const stage of stages) {
       const path = join('runs/tiny', stage);
       const { data } = stage.endsWith('-grpo.yaml') ? loadGrpoConfig(path) : loadSftConfig(path);

@@ -100,7 +100,7 @@ export class SftTrainer {
     for (const [i, batch] of batches.entries()) {
       const session = await this.sessionFor(batch);
       const feeds = await this.parts.objective.feeds(batch, `${step}/${i}`);
-      const part = await session.accumulate(feeds, this.byName);
+      const part = await session.accumulate(feeds, this.byName, { first: i === 0 });
       loss += part.loss;
       byTask.add(batch, part.logProbs);
     }

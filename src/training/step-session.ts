@@ -54,19 +54,35 @@ export class StepSession {
     );
   }
 
-  /** Runs one micro-batch and adds its gradients to the optimizer's. */
+  /**
+   * Runs one micro-batch and adds its gradients to the optimizer's; the `first` of a step, while those are zero, is written
+   * straight to them.
+   */
   async accumulate(
     feeds: Record<string, HostTensor>,
     optimized: ReadonlyMap<string, OptimizedParameter>,
+    { first = false }: { readonly first?: boolean } = {},
   ): Promise<StepResult> {
+    const { fetches } = this;
+    const gradientOf = (name: string): Float32Array => {
+      const parameter = optimized.get(name);
+      assert(parameter !== undefined, `the gradient of '${name}' has no place in the optimizer`);
+      return parameter.gradient;
+    };
+    const targets = first
+      ? Object.fromEntries(
+          this.graph.trainable.map((name) => {
+            const target = fetches[`grad.${name}`];
+            return [`grad.${name}`, { ...target, data: gradientOf(name) }];
+          }),
+        )
+      : fetches;
     const used = Object.fromEntries(
       Object.entries(feeds).filter(([name]) => this.session.inputNames.includes(name)),
     );
-    const results = await this.session.run({ ...used, ...this.weightFeeds }, this.fetches);
-    for (const name of this.graph.trainable) {
-      const parameter = optimized.get(name);
-      assert(parameter !== undefined, `the gradient of '${name}' has no place in the optimizer`);
-      addTo(parameter.gradient, floats(results[`grad.${name}`]));
+    const results = await this.session.run({ ...used, ...this.weightFeeds }, targets);
+    if (!first) {
+      for (const name of this.graph.trainable) addTo(gradientOf(name), floats(results[`grad.${name}`]));
     }
     // A graph that only scores has no loss.
     const loss = 'loss' in results ? floats(results.loss)[0] : 0;

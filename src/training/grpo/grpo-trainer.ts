@@ -227,6 +227,7 @@ export class GrpoTrainer {
             micro.map(({ group }) => group),
             micro.map((one) => one.weights),
             sums,
+            { first: i === 0 },
           );
         }
         gradNorm = gradientNorm(optimized.map(({ gradient }) => gradient));

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { EncodedPrompt } from '../../models/qwen2_5_vl/processor.js';
+import { PIECES } from '../../models/qwen2_5_vl/text.js';
 import { Random } from '../../util/random.js';
 import { promptMessages } from '../examples.js';
 import { StepSession } from '../step-session.js';
@@ -145,8 +146,8 @@ describe('packGroups', { timeout: 120_000 }, () => {
       const { feeds, pieces } = packGroups([group], { config: tiny.config, padId: 0, images: 'tower' });
       return { seq: feeds.input_ids.shape[1], pieces };
     };
-    expect(packed(1)).toEqual({ seq: 512, pieces: 8 });
-    expect(packed(40)).toEqual({ seq: 544, pieces: 8 });
+    expect(packed(1)).toEqual({ seq: 512, pieces: PIECES });
+    expect(packed(40)).toEqual({ seq: 544, pieces: PIECES });
     const short = { ...prompt, inputIds: prompt.inputIds.slice(0, 490) };
     const { pieces } = packGroups([{ prompt: short, completions: [[1]] }], {
       config: tiny.config,

@@ -67,7 +67,7 @@ export class Rollout {
 
   /** To be called after every update: completions are then those of the weights as they have become. */
   weightsChanged(): Promise<void> {
-    return this.runners.answers.dispose();
+    return this.runners.weightsChanged();
   }
 
   /** `n` completions of each prompt, in their order; prompts are computed once. */
@@ -97,8 +97,8 @@ export class Rollout {
 
 /** Made as they are needed: one session for long prompts and one for short ones, and one for answers. */
 class RolloutRunners implements SharedRunners {
-  readonly answers: BuiltInSession;
   private readonly ofPrompts = new Map<number, FedSession>();
+  private readonly ofAnswers: BuiltInSession;
 
   constructor(
     private readonly config: Qwen2_5_VLConfig,
@@ -106,7 +106,7 @@ class RolloutRunners implements SharedRunners {
     private readonly threads: number | undefined,
     private readonly lowRank: LoraGraph | undefined,
   ) {
-    this.answers = new BuiltInSession(sharedPromptGraph(config, lowRank), weights, threads);
+    this.ofAnswers = new BuiltInSession(sharedPromptGraph(config, lowRank), weights, threads);
   }
 
   async prompts(pieces: number): Promise<TextRunner> {
@@ -119,8 +119,17 @@ class RolloutRunners implements SharedRunners {
     return made;
   }
 
+  answers(): Promise<TextRunner> {
+    return this.ofAnswers.current();
+  }
+
+  /** Lets go of what has the weights built in. */
+  weightsChanged(): Promise<void> {
+    return this.ofAnswers.dispose();
+  }
+
   async dispose(): Promise<void> {
-    await this.answers.dispose();
+    await this.ofAnswers.dispose();
     for (const session of this.ofPrompts.values()) await session.dispose();
     this.ofPrompts.clear();
   }
@@ -150,14 +159,14 @@ class FedSession implements TextRunner {
 }
 
 /**
- * A session with the weights as they were when it was made, at its first run: ONNX Runtime then packs them once, not at every
- * token. Once disposed of, the next run makes another.
+ * A session with the weights as they were when it was made: ONNX Runtime then packs them once, not at every token. Once
+ * disposed of, the next is made when it is asked for.
  */
-class BuiltInSession implements TextRunner {
+class BuiltInSession {
   private readonly model: LoweredModel;
   /** Kept: taking fresh memory costs more than filling it. */
   private room: Uint8Array | undefined;
-  private session: Session | null = null;
+  private session: Promise<Session> | null = null;
 
   constructor(
     graph: Record<string, Tensor>,
@@ -178,16 +187,16 @@ class BuiltInSession implements TextRunner {
     });
   }
 
-  async run(feeds: HostTensors, fetches: HostTensors): Promise<Record<string, HostTensor>> {
+  current(): Promise<Session> {
     const { model, threads } = this;
     this.room ??= model.external && weightRoom(model.external);
-    this.session ??= await Session.create(model, { threads, weightRoom: this.room });
-    return this.session.run(feeds, fetches);
+    this.session ??= Session.create(model, { threads, weightRoom: this.room });
+    return this.session;
   }
 
   async dispose(): Promise<void> {
     const made = this.session;
     this.session = null;
-    await made?.dispose();
+    await (await made)?.dispose();
   }
 }

@@ -63,11 +63,15 @@ export class Updater {
     return this.parts.config.batches > 1 || this.parts.config.num_iterations > 1;
   }
 
-  /** Adds the gradients of some groups. `weights`: what a token of each completion counts, group by group. */
+  /**
+   * Adds the gradients of some groups, the `first` of an update or more. `weights`: what a token of each completion counts, group by
+   * group.
+   */
   async accumulate(
     groups: readonly AdvantagedGroup[],
     weights: readonly (readonly number[])[],
     sums: UpdateSums,
+    { first }: { readonly first: boolean },
   ): Promise<void> {
     const { config, optimized } = this.parts;
     const packed = this.pack(groups);
@@ -90,6 +94,7 @@ export class Updater {
     const { loss, logProbs, results } = await (await this.session(packed, 'update')).accumulate(
       feeds,
       optimized,
+      { first },
     );
     sums.loss += loss;
     this.addTokens(sums, { logProbs, results, sampled: sampled.flat(), advantages, lengths });
