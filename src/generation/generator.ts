@@ -12,7 +12,8 @@ import {
   RunningBatch,
   type TextRunner,
 } from './running-batch.js';
-import { cachePrompts, SharedBatch, type SharedRunners } from './shared-batch.js';
+import { cachePrompts, type SharedRunners } from './cached-prompts.js';
+import { SharedBatch } from './shared-batch.js';
 import {
   chooseToken,
   exponentials,

@@ -1,64 +1,16 @@
 /** @module Answers at work that share their prompts' caches. */
 import { MASKED } from '../graph/composites.js';
-import { askedFeeds } from '../models/qwen2_5_vl/asked-rows.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
-import { causalFeed } from '../models/qwen2_5_vl/feeds.js';
-import type { EncodedPrompt } from '../models/qwen2_5_vl/processor.js';
-import { PIECES, piecesOf } from '../models/qwen2_5_vl/text.js';
 import { type HostTensor, hostTensor } from '../runtime/host-tensor.js';
+import type { CachedPrompts } from './cached-prompts.js';
 import { cacheName } from './graphs.js';
-import { promptFeeds } from './prompt-feeds.js';
-import type { BatchRow, DecodingBatch, PromptPass, TextRunner } from './running-batch.js';
+import type { BatchRow, DecodingBatch, TextRunner } from './running-batch.js';
 import { newestName, ownCacheName } from './shared-prompt-graph.js';
 
 type Caches = Record<string, HostTensor>;
 
-/** What is known of the prompts: `keys.L`, `values.L` [prompts, kvHeads, capacity, headDim], and their lengths. */
-export interface CachedPrompts {
-  readonly caches: Caches;
-  readonly lengths: readonly number[];
-}
-
 /** Own tokens there is room for in one go; full buffers are laid out anew with so many places more. */
 const OWN_STEP = 32;
-
-/** Sessions that go on from cached prompts without copying them. */
-export interface SharedRunners {
-  /** Runs `promptGraph` of so many pieces. */
-  prompts(pieces: number): TextRunner | Promise<TextRunner>;
-  /** Runs `sharedPromptGraph`; made while the prompts are computed. */
-  answers(): TextRunner | Promise<TextRunner>;
-}
-
-/** Computes all prompts at once, and gives what goes on from them. */
-export async function cachePrompts(
-  config: Qwen2_5_VLConfig,
-  runners: SharedRunners,
-  prompts: readonly EncodedPrompt[],
-  { pad, features }: { readonly pad: number; readonly features: HostTensor | null },
-): Promise<PromptPass & { readonly cached: CachedPrompts; readonly answers: TextRunner }> {
-  const { feeds, batch, seq, lengths, ropeDeltas } = promptFeeds(prompts, config, {
-    pad,
-    features,
-    lengthStep: PIECES,
-  });
-  const mask = causalFeed(seq);
-  const ends = lengths.map((length, row) => row * seq + length - 1);
-  const { asked_rows, asked_mask } = askedFeeds(ends, batch, mask, 1);
-  const session = await runners.prompts(piecesOf(seq));
-  const [{ logits, ...caches }, answers] = await Promise.all([
-    session.run({ ...feeds, mask, asked_rows, asked_mask }, {}),
-    runners.answers(),
-  ]);
-  const data = logits.data as Float32Array;
-  const width = data.length / batch;
-  return {
-    logits: lengths.map((_, row) => data.subarray(row * width, (row + 1) * width)),
-    ropeDeltas,
-    cached: { caches, lengths },
-    answers,
-  };
-}
 
 /** The same number of rows for each prompt, one prompt's after the other's, each as many tokens behind its prompt. */
 export class SharedBatch<Row extends BatchRow> implements DecodingBatch<Row> {

@@ -25,10 +25,10 @@ describe('askedFeeds', () => {
   it("takes each position's row of the mask, from one mask for all or one a row", () => {
     const own = askedFeeds([1, 6], 2, numbered(2, 4)).asked_mask;
     expect(own.shape).toEqual([2, 1, 16, 4]);
-    expect([...own.data.slice(0, 4)]).toEqual([4, 5, 6, 7]);
-    expect([...own.data.slice(64, 68)]).toEqual([24, 25, 26, 27]);
+    expect(Array.from(own.data.slice(0, 4), Number)).toEqual([4, 5, 6, 7]);
+    expect(Array.from(own.data.slice(64, 68), Number)).toEqual([24, 25, 26, 27]);
     const shared = askedFeeds([1, 6], 2, numbered(1, 4)).asked_mask;
-    expect([...shared.data.slice(64, 68)]).toEqual([8, 9, 10, 11]);
+    expect(Array.from(shared.data.slice(64, 68), Number)).toEqual([8, 9, 10, 11]);
   });
 
   it('asks for one position of a row that predicts nothing', () => {

@@ -6,7 +6,7 @@ import { GrammarCompiler } from '../../generation/grammar/token-masks.js';
 import { type ImageEncoder, Generator, type TokenRules } from '../../generation/generator.js';
 import { promptGraph } from '../../generation/prompt-graph.js';
 import type { TextRunner } from '../../generation/running-batch.js';
-import type { SharedRunners } from '../../generation/shared-batch.js';
+import type { SharedRunners } from '../../generation/cached-prompts.js';
 import { sharedPromptGraph } from '../../generation/shared-prompt-graph.js';
 import type { Tensor } from '../../graph/node.js';
 import type { Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
