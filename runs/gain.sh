@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What GRPO gives: the same start, three seeds, and policies that none of them saw. Stops and goes on at will.
 # Usage: runs/gain.sh START, a checkpoint folder taken early from SFT: that of runs/gain/start.yaml, or earlier embedded weights, such
-# as models/safeguard-vl-tiny of commit 9005684. runs/tiny/LOG.md has what both gave.
+# as models/safeguard-vl-tiny of commit 750c87e. runs/tiny/LOG.md has what they gave.
 set -euo pipefail
 start=$(realpath "${1:?give the checkpoint folder to start from}")
 cd "$(dirname "$0")/.."
