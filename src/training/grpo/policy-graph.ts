@@ -44,7 +44,7 @@ export interface PolicyUpdate {
  * images feature_index [rows, seq] and features or the tower's inputs. For an update also advantages and token_weights
  * [tokens], old_log_probs, ref_log_probs [tokens], and for the sequence level completion_of [tokens] i64 and
  * segment_mean [completions, tokens].
- * Outputs: log_probs and entropy [tokens]; for an update also loss [], kl [tokens] and `grad.NAME`.
+ * Outputs: log_probs [tokens]; for an update also entropy [tokens], loss [], kl [tokens] and `grad.NAME`.
  */
 export function policyGraph(config: Qwen2_5_VLConfig, options: PolicyGraphOptions): SftGraph {
   const weights = new Parameters(options.lora && new LoraGraph(options.lora));
@@ -68,9 +68,8 @@ export function policyGraph(config: Qwen2_5_VLConfig, options: PolicyGraphOption
   const wanted = op.gather(hidden, op.input('label_rows', 'i64', ['tokens']));
   const logits = op.mul(languageHead(weights, config, wanted), 1 / options.temperature);
   const logProbs = tokenLogProbs(logits, op.input('labels', 'i64', ['tokens']));
-  const outputs: Record<string, Tensor> = { log_probs: logProbs, entropy: entropyOf(logits) };
   const parameters = weights.all();
-  if (options.update === null) return { outputs, parameters, trainable: [] };
+  if (options.update === null) return { outputs: { log_probs: logProbs }, parameters, trainable: [] };
 
   const { loss: settings, isOffPolicy, trainable: isTrained } = options.update;
   const isSequence = settings.importance_sampling_level === 'sequence';
@@ -89,7 +88,7 @@ export function policyGraph(config: Qwen2_5_VLConfig, options: PolicyGraphOption
   );
   const trainable = [...parameters.keys()].filter(isTrained);
   const update = differentiated({
-    forward: { ...outputs, loss, ...(kl === null ? {} : { kl }) },
+    forward: { log_probs: logProbs, entropy: entropyOf(logits), loss, ...(kl === null ? {} : { kl }) },
     trainable: new Map(trainable.map((name) => [name, parameters.get(name) as Tensor])),
     stacks: [images?.states ?? [], states],
     keptEvery: options.keptEvery,
