@@ -2,8 +2,8 @@
  * Holds what an engine rewarded against the rewards of this repository: `tsx scripts/exports-check.ts CONFIG CHECK`,
  * where CHECK is what `scripts/exports-check/check_trl.py` wrote. Ends with 1 where any value differs.
  */
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { readJsonObject } from '../src/checkpoint/json.js';
 import { loadGrpoConfig } from '../src/training/grpo/config.js';
 import { profileOf, rewardsOf } from '../src/training/grpo/rewards.js';
 import { rewardResponse, sentSample } from '../src/training/rewards/wire.js';
@@ -39,7 +39,7 @@ await runScript(async () => {
   if (checkPath === undefined) throw new UserError('Give a configuration and the check.json of its export.');
   const config = loadGrpoConfig(configPath);
   const table = rewardsOf(config, await profileOf(config));
-  const { logs, batches } = checkFile.parse(JSON.parse(readFileSync(checkPath, 'utf8')));
+  const { logs, batches } = checkFile.parse(readJsonObject(checkPath));
   // The last line of a run sums it up.
   const steps = logs.filter((line) => 'reward' in line);
   if (steps.length !== batches.length || steps.length === 0)
