@@ -224,16 +224,10 @@ export class Generator {
     masks?.restrict(row.state, logits);
     const { temperature, logProbTemperature = 1 } = settings;
     const scaled = logProbTemperature === 1 ? raw : raw.map((logit) => logit / logProbTemperature);
-    const known = exponentials(scaled);
-    const id = chooseToken(
-      logits,
-      settings,
-      row.seen,
-      row.random,
-      temperature === logProbTemperature ? known : undefined,
-    );
+    const known = temperature === logProbTemperature ? exponentials(scaled) : undefined;
+    const id = chooseToken(logits, settings, row.seen, row.random, known);
     assert(logits[id] > -Infinity, `token ${id} was chosen though it is not allowed`);
-    const normalizer = logOfSum(known);
+    const normalizer = known === undefined ? logSumExp(scaled) : logOfSum(known);
     row.logProbs.push(scaled[id] - normalizer);
     if (this.rules.stop.has(id)) {
       row.finishReason = 'stop';

@@ -143,7 +143,11 @@ export function exponentials(logits: Float32Array): Exponentials {
 
 /** log Σ exp of all logits: subtract it from a logit for its log-probability. */
 export function logSumExp(logits: Float32Array): number {
-  return logOfSum(exponentials(logits));
+  const largest = logits[argmax(logits)];
+  let sum = 0;
+  // Nothing is kept: a greedy answer asks for this at every token of a vocabulary of 150,000.
+  for (let i = 0; i < logits.length; i++) sum += Math.exp(logits[i] - largest);
+  return largest + Math.log(sum);
 }
 
 export const logOfSum = ({ largest, sum }: Exponentials): number => largest + Math.log(sum);
