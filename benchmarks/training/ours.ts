@@ -62,6 +62,7 @@ async function measureSteps(job: StepJob): Promise<StepResult> {
     images: batch.images.length > 0 ? 'tower' : 'none',
     padding: 'right',
     paddedSlots: batch.padded,
+    pieces: batch.pieces,
     trainable: () => true,
     keptEvery: job.keptEvery,
   });

@@ -3,7 +3,7 @@ import { askedFeeds } from '../models/qwen2_5_vl/asked-rows.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import { causalFeed } from '../models/qwen2_5_vl/feeds.js';
 import type { EncodedPrompt } from '../models/qwen2_5_vl/processor.js';
-import { PIECES, piecesOf } from '../models/qwen2_5_vl/text.js';
+import { LENGTH_STEP, piecesOf } from '../models/qwen2_5_vl/text.js';
 import type { HostTensor } from '../runtime/host-tensor.js';
 import { promptFeeds } from './prompt-feeds.js';
 import type { PromptPass, TextRunner } from './running-batch.js';
@@ -32,7 +32,7 @@ export async function cachePrompts(
   const { feeds, batch, seq, lengths, ropeDeltas } = promptFeeds(prompts, config, {
     pad,
     features,
-    lengthStep: PIECES,
+    lengthStep: LENGTH_STEP,
   });
   const mask = causalFeed(seq);
   const ends = lengths.map((length, row) => row * seq + length - 1);

@@ -8,7 +8,7 @@ import { type GenerationSettings, Generator, type TokenRules } from './generator
 import { GrammarCompiler } from './grammar/token-masks.js';
 import { cachedTextGraph, visionGraph } from './graphs.js';
 import { promptGraph } from './prompt-graph.js';
-import { PIECES, piecesOf } from '../models/qwen2_5_vl/text.js';
+import { piecesOf } from '../models/qwen2_5_vl/text.js';
 import { sharedPromptGraph } from './shared-prompt-graph.js';
 import { tokenRules } from './model.js';
 import { VisionEncoder } from './vision-encoder.js';
@@ -32,7 +32,7 @@ beforeAll(async () => {
     cachedTextGraph(config),
     sharedPromptGraph(config),
     promptGraph(config, 1),
-    promptGraph(config, PIECES),
+    promptGraph(config, 16),
   ];
   for (const graph of graphs) {
     sessions.push(await Session.create(lower(graph, { fuse: 'inference', weights: 'initializer', source })));
@@ -110,7 +110,7 @@ describe('answers that share the cache of their prompt', () => {
   it('have them too behind long prompts, which attend in pieces', async () => {
     const text = 'Say what you see, and then say it again. '.repeat(60);
     const long = processor.encodeChat([{ role: 'user', content: [{ type: 'text', text }] }]);
-    expect(piecesOf(long.inputIds.length)).toBe(PIECES);
+    expect(piecesOf(long.inputIds.length)).toBe(16);
     await expectScored(new Set(), { ...sampling, maxNewTokens: 4 }, [long, prompts[1]]);
   });
 

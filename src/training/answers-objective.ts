@@ -57,16 +57,17 @@ export class AnswersObjective implements Objective<MicroBatch> {
     return this.withDropout(await this.withFeatures(batch), place);
   }
 
-  graphKey({ images, padded }: MicroBatch): string {
-    return `${this.path(images.length)}/${padded}`;
+  graphKey({ images, padded, pieces }: MicroBatch): string {
+    return `${this.path(images.length)}/${padded}/${pieces}`;
   }
 
-  graph({ images, padded }: MicroBatch): SftGraph {
+  graph({ images, padded, pieces }: MicroBatch): SftGraph {
     const { model, trainable, lora, config } = this.parts;
     return sftGraph(model, {
       images: this.path(images.length),
       padding: 'right',
       paddedSlots: padded,
+      pieces,
       trainable,
       lora,
       keptEvery: layersBetweenStates(config.gradient_checkpointing),

@@ -151,11 +151,16 @@ describe('a step', { timeout: 180_000 }, () => {
   });
 
   /** Sessions take seconds to build, and none of them keeps anything between runs. */
-  async function sessionFor({ images, padded }: MicroBatch, padding: 'right' | 'left'): Promise<StepSession> {
+  async function sessionFor(
+    { images, padded, pieces }: MicroBatch,
+    padding: 'right' | 'left',
+  ): Promise<StepSession> {
     const options = {
       images: images.length > 0 ? 'tower' : 'none',
       padding: padding === 'right' ? 'right' : 'any',
       paddedSlots: padded,
+      // On the left as one square: the same result, however a row attends.
+      pieces: padding === 'right' ? pieces : 1,
     } as const;
     const key = JSON.stringify(options);
     const graph = (): SftGraph => sftGraph(tiny.config, { ...options, trainable: () => true });

@@ -4,6 +4,7 @@ import { causalFeed, featureIndex, visionFeeds } from '../models/qwen2_5_vl/feed
 import type { ProcessedImage } from '../models/qwen2_5_vl/image-processing.js';
 import { getRopeIndex } from '../models/qwen2_5_vl/rope-index.js';
 import { askedFeeds } from '../models/qwen2_5_vl/asked-rows.js';
+import { LENGTH_STEP, piecesOf } from '../models/qwen2_5_vl/text.js';
 import type { TrainingExample } from './examples.js';
 import type { Feeds, ObjectiveBatch } from './objective.js';
 
@@ -11,14 +12,14 @@ export interface MicroBatch extends ObjectiveBatch {
   readonly images: readonly ProcessedImage[];
   /** Whether the vision tower's slots hold padding. */
   readonly padded: boolean;
+  /** Pieces in which the rows attend. */
+  readonly pieces: number;
 }
-
-/** Lengths are rounded up to this, so that few different shapes occur and buffers are found again. */
-const LENGTH_STEP = 16;
 
 /** What a pass costs besides its tokens, in tokens: every weight's gradient is written and added once more. */
 const PASS_COST = 256;
 
+/** Rounded up, so that pieces divide it, few different shapes occur and buffers are found again. */
 const paddedLength = (length: number): number => Math.ceil(length / LENGTH_STEP) * LENGTH_STEP;
 
 /**
@@ -145,6 +146,7 @@ export function collateExamples(
     images,
     answers: examples.map(({ task, answerLength }) => ({ task, length: answerLength })),
     padded,
+    pieces: piecesOf(seq),
     tokens: examples.reduce((sum, example) => sum + example.inputIds.length, 0),
     paddedTokens: batch * seq,
   };

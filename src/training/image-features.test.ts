@@ -87,6 +87,7 @@ describe('FrozenVision', () => {
         images,
         padding: 'right',
         paddedSlots: batch.padded,
+        pieces: batch.pieces,
         trainable: (name) => !isVision(name),
       });
       const optimized = optimizedParameters(weights, names, {

@@ -6,10 +6,11 @@ import type { Dim } from '../graph/shape.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import {
   type AskedStates,
-  attendWithin,
+  attendBackwards,
   embedInputs,
   flatRows,
   languageHead,
+  lengthOfPieces,
   textModel,
 } from '../models/qwen2_5_vl/text.js';
 import { mergePatches, visionBlocks, visionInputs } from '../models/qwen2_5_vl/vision.js';
@@ -33,6 +34,8 @@ export interface SftGraphOptions {
   readonly lora?: LoraSettings;
   /** Gradient checkpointing: blocks between two hidden states that are kept. All values are where it is left out. */
   readonly keptEvery?: number;
+  /** Pieces in which a row attends, 1 unless given; its length is then a multiple of them. */
+  readonly pieces?: number;
 }
 
 export interface SftGraph {
@@ -49,19 +52,20 @@ export interface SftGraph {
  * loss = −Σ weight · log p(label).
  */
 export function sftGraph(config: Qwen2_5_VLConfig, options: SftGraphOptions): SftGraph {
-  const { lora } = options;
-  const asked = askedInputs('seq');
-  const weights = new Parameters(lora && new LoraGraph(lora, dropoutRows(lora, asked)));
-  const inputIds = op.input('input_ids', 'i64', ['batch', 'seq']);
-  const positionIds = op.input('position_ids', 'i64', [3, 'batch', 'seq']);
-  const mask = op.input('mask', 'f32', [options.padding === 'right' ? 1 : 'batch', 1, 'seq', 'seq']);
+  const { lora, pieces = 1 } = options;
+  const seq = lengthOfPieces(pieces);
+  const asked = askedInputs(seq);
+  const weights = new Parameters(lora && new LoraGraph(lora, dropoutRows(lora, seq, asked)));
+  const inputIds = op.input('input_ids', 'i64', ['batch', seq]);
+  const positionIds = op.input('position_ids', 'i64', [3, 'batch', seq]);
+  const mask = op.input('mask', 'f32', [options.padding === 'right' ? 1 : 'batch', 1, seq, seq]);
   const rows = op.input('label_rows', 'i64', ['labels']);
   const labels = op.input('labels', 'i64', ['labels']);
   const labelWeights = op.input('label_weights', 'f32', ['labels']);
 
-  const images = imageInputs(weights, config, options);
+  const images = imageInputs(weights, config, options, seq);
   const embeddings = embedInputs(weights, config, inputIds, images);
-  const states = textModel(weights, config, embeddings, positionIds, attendWithin(mask), asked);
+  const states = textModel(weights, config, embeddings, positionIds, attendBackwards(mask, pieces), asked);
   const last = states[states.length - 1];
   const hidden = op.reshape(last, [op.rowsOf(last), config.text.hiddenSize]);
   // Only positions that predict a label need logits: the vocabulary is the widest product of a small model.
@@ -91,7 +95,7 @@ export function imageInputs(
   weights: Parameters,
   config: Qwen2_5_VLConfig,
   { images, paddedSlots }: Pick<SftGraphOptions, 'images' | 'paddedSlots'>,
-  seq: Dim = 'seq',
+  seq: Dim,
 ): ImageInputs | undefined {
   if (images === 'none') return undefined;
   const featureIndex = op.input('feature_index', 'i64', ['batch', seq]);
@@ -114,8 +118,8 @@ export function towerFeatures(
 }
 
 /** Input dropout_rows [batch, seq] f32 where an adapter has dropout, and of it the positions that the last layer is asked for. */
-function dropoutRows({ dropout }: LoraSettings, { rows }: AskedStates): Tensor[] {
+function dropoutRows({ dropout }: LoraSettings, seq: Dim, { rows }: AskedStates): Tensor[] {
   if (dropout === 0) return [];
-  const all = op.input('dropout_rows', 'f32', ['batch', 'seq']);
+  const all = op.input('dropout_rows', 'f32', ['batch', seq]);
   return [all, flatRows(all, rows)];
 }

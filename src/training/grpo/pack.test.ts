@@ -1,6 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { EncodedPrompt } from '../../models/qwen2_5_vl/processor.js';
-import { PIECES } from '../../models/qwen2_5_vl/text.js';
 import { Random } from '../../util/random.js';
 import { promptMessages } from '../examples.js';
 import { StepSession } from '../step-session.js';
@@ -139,23 +138,23 @@ describe('packGroups', { timeout: 120_000 }, () => {
     expect(await outcomeOf(groups(), settings, { pieces, keptEvery: 1 })).toEqual(cut);
   });
 
-  it('lets long rows attend in pieces that divide them', () => {
-    const prompt = { inputIds: Array.from({ length: 497 }, (_, i) => i % 200), images: [] };
-    const packed = (completion: number): { seq: number; pieces: number } => {
-      const group = { prompt, completions: [Array.from({ length: completion }, () => 1)] };
+  it.each([
+    [112, 1, { seq: 112, pieces: 1 }],
+    [113, 1, { seq: 128, pieces: 4 }],
+    [496, 1, { seq: 496, pieces: 4 }],
+    [497, 1, { seq: 512, pieces: 16 }],
+    [497, 40, { seq: 544, pieces: 16 }],
+  ])(
+    'lets a prompt of %i and a completion of %i attend in pieces that divide them',
+    (prompt, completion, expected) => {
+      const group = {
+        prompt: { inputIds: Array.from({ length: prompt }, (_, i) => i % 200), images: [] },
+        completions: [Array.from({ length: completion }, () => 1)],
+      };
       const { feeds, pieces } = packGroups([group], { config: tiny.config, padId: 0, images: 'tower' });
-      return { seq: feeds.input_ids.shape[1], pieces };
-    };
-    expect(packed(1)).toEqual({ seq: 512, pieces: PIECES });
-    expect(packed(40)).toEqual({ seq: 544, pieces: PIECES });
-    const short = { ...prompt, inputIds: prompt.inputIds.slice(0, 490) };
-    const { pieces } = packGroups([{ prompt: short, completions: [[1]] }], {
-      config: tiny.config,
-      padId: 0,
-      images: 'tower',
-    });
-    expect(pieces).toBe(1);
-  });
+      expect({ seq: feeds.input_ids.shape[1], pieces }).toEqual(expected);
+    },
+  );
 
   it('computes the prompt once', () => {
     const { config } = tiny;

@@ -8,7 +8,7 @@ import type { Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
 import { featureIndex, visionFeeds } from '../../models/qwen2_5_vl/feeds.js';
 import type { ProcessedImage } from '../../models/qwen2_5_vl/image-processing.js';
 import { getRopeIndex } from '../../models/qwen2_5_vl/rope-index.js';
-import { PIECES, piecesOf } from '../../models/qwen2_5_vl/text.js';
+import { LENGTH_STEP, piecesOf } from '../../models/qwen2_5_vl/text.js';
 import type { EncodedPrompt } from '../../models/qwen2_5_vl/processor.js';
 import type { HostTensor } from '../../runtime/session.js';
 import { askedFeeds } from '../../models/qwen2_5_vl/asked-rows.js';
@@ -38,9 +38,6 @@ export interface PackedRows {
   /** Pieces in which the rows attend. */
   readonly pieces: number;
 }
-
-/** Rows are filled up to a multiple of this, so that few different shapes occur and pieces divide them. */
-const LENGTH_STEP = PIECES;
 
 /** A completion's last token predicts nothing, so it is not fed. */
 const fedTokens = (completion: readonly number[]): readonly number[] => completion.slice(0, -1);
