@@ -4,7 +4,7 @@ import { featureIndex, visionFeeds } from '../../src/models/qwen2_5_vl/feeds.js'
 import type { ProcessedImage } from '../../src/models/qwen2_5_vl/image-processing.js';
 import { getRopeIndex } from '../../src/models/qwen2_5_vl/rope-index.js';
 import type { HostTensor } from '../../src/runtime/session.js';
-import { askedFeeds } from '../../src/models/qwen2_5_vl/asked-rows.js';
+import { askedStatesFeeds } from '../../src/models/qwen2_5_vl/asked-rows.js';
 import { type PaddedBatch, paddedMask } from '../../test/support/naive.js';
 
 /** One golden file of a forward pass and its generations. */
@@ -83,10 +83,9 @@ export class GoldenCase {
       input_ids: i64(shape, inputIds),
       position_ids: i64([3, ...shape], positionIds),
       mask,
-      ...askedFeeds(
+      ...askedStatesFeeds(
         counted.map((i) => i - 1),
-        batch,
-        mask,
+        { batch, mask },
       ),
       labels: i64(
         [counted.length],

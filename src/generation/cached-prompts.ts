@@ -1,5 +1,5 @@
 /** @module Prompts computed once, for answers that go on from them. */
-import { askedFeeds } from '../models/qwen2_5_vl/asked-rows.js';
+import { askedStatesFeeds } from '../models/qwen2_5_vl/asked-rows.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import { causalFeed } from '../models/qwen2_5_vl/feeds.js';
 import type { EncodedPrompt } from '../models/qwen2_5_vl/processor.js';
@@ -36,7 +36,7 @@ export async function cachePrompts(
   });
   const mask = causalFeed(seq);
   const ends = lengths.map((length, row) => row * seq + length - 1);
-  const { asked_rows, asked_mask } = askedFeeds(ends, batch, mask, 1);
+  const { asked_rows, asked_mask } = askedStatesFeeds(ends, { batch, mask, step: 1 });
   const session = await runners.prompts(piecesOf(seq));
   const [{ logits, ...caches }, answers] = await Promise.all([
     session.run({ ...feeds, mask, asked_rows, asked_mask }, {}),

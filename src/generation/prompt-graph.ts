@@ -1,7 +1,7 @@
 /** @module The text model for whole prompts: their keys and values, and the logits after their last tokens. */
 import type { Tensor } from '../graph/node.js';
 import * as op from '../graph/ops.js';
-import { askedInputs } from '../models/qwen2_5_vl/asked-rows.js';
+import { askedStates } from '../models/qwen2_5_vl/asked-rows.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import {
   type Attend,
@@ -40,10 +40,11 @@ export function promptGraph(
       return attend(projections);
     };
   const mask = op.input('mask', 'f32', [1, 1, seq, seq]);
-  const asked = askedInputs(seq);
+  const rows = op.input('asked_rows', 'i64', ['batch', 'asked']);
+  const asked = askedStates({ rows }, seq);
   const positionIds = op.input('position_ids', 'i64', [3, 'batch', seq]);
   const states = textModel(weights, config, embeddings, positionIds, keeping(attendBackwards(mask, pieces)), {
-    rows: asked.rows,
+    rows,
     attend: keeping(asked.attend),
   });
   const last = states[states.length - 1];

@@ -11,6 +11,7 @@ import {
   values,
 } from './case.test-util.js';
 import * as c from './composites.js';
+import type { Tensor } from './node.js';
 import * as op from './ops.js';
 
 const NORMAL: readonly Case[] = [
@@ -62,6 +63,16 @@ const NORMAL: readonly Case[] = [
 
 const heads = (count: number, length: number, size = 4): CaseInput => floats([2, count, length, size], -1, 1);
 
+const index = (shape: readonly number[], data: readonly number[]): Tensor =>
+  op.constant('i64', shape, BigInt64Array.from(data, BigInt));
+
+/** Two rows of three: one of each in the first part, two in the second. */
+const SPLIT: c.SplitRows = {
+  first: index([2, 1], [2, 4]),
+  second: index([2, 2], [0, 1, 3, 5]),
+  back: index([2, 3], [1, 2, 0, 4, 3, 5]),
+};
+
 const ATTENTION: readonly Case[] = [
   caseOf('attention', { q: heads(2, 3), k: heads(2, 3), v: heads(2, 3) }, ({ q, k, v }) =>
     c.attention(q, k, v),
@@ -90,6 +101,31 @@ const ATTENTION: readonly Case[] = [
     ({ q, k, v, shown }) =>
       c.attention(q, k, v, { mask: op.where(shown, op.scalar(0), op.scalar(c.MASKED)) }),
   ),
+  caseOf('scoredAttention', { q: heads(4, 3), k: heads(2, 3), v: heads(2, 3) }, ({ q, k, v }) => {
+    const { mixed, score } = c.scoredAttention(q, k, v, c.causalMask(3, 3));
+    return op.concat([mixed, score], 3);
+  }),
+  caseOf(
+    'sharedAttention',
+    { q: heads(4, 3), k: heads(2, 4), v: heads(2, 4), score: floats([2, 4, 3, 1]) },
+    ({ q, k, v, score }) => {
+      const real = op.constant('f32', [1, 1, 4, 1], Float32Array.of(0, 1, 1, 1));
+      const [key, value] = [k, v].map((x) => op.mul(x, real));
+      // The last key is hidden.
+      const marks = op.constant('f32', [1, 1, 4, 2], Float32Array.of(1, 0, 0, 0, 0, 0, 0, c.MASKED));
+      const both = { score, marks: op.expand(marks, [2, 1, 4, 2]) };
+      const { mixed, share } = c.sharedAttention(q, key, value, both);
+      return op.concat([mixed, share], 3);
+    },
+  ),
+  caseOf('take', { x: floats([4, 2]) }, ({ x }) =>
+    c.take(x, index([3], [2, 0, 3]), index([4], [1, 3, 0, 2])),
+  ),
+  caseOf('splitRows', { x: floats([6, 2]) }, ({ x }) => {
+    const [a, b] = c.splitRows(x, SPLIT);
+    return op.concat([op.mul(a, a), b], 1);
+  }),
+  caseOf('joinRows', { a: floats([2, 1, 2]), b: floats([2, 2, 2]) }, ({ a, b }) => c.joinRows(a, b, SPLIT)),
   caseOf(
     'attention of named sizes',
     {

@@ -55,6 +55,8 @@ function normalization(name: string, decompose: CompositeDefinition['decompose']
 interface AttentionWeights {
   /** Scaled, [B, K, group·S, D]. */
   readonly queries: Tensor;
+  /** [B, H, S, T], after the mask. */
+  readonly scores: Tensor;
   /** [B, K, group·S, T] */
   readonly weights: Tensor;
 }
@@ -67,10 +69,52 @@ export function attentionWeights([q, k, , mask]: readonly Tensor[], scale: numbe
   // The queries of one group stand below each other, so keys and values are never repeated.
   const rows = group === 1 ? length : multiplyDims(length, group);
   // Scaling q costs S·D products instead of S·T.
-  const queries = op.reshape(op.mul(q, scale), [batch, kvHeads, rows, size]);
-  const scores = op.reshape(op.matmul(queries, op.matrixTranspose(k)), [batch, heads, length, k.shape[2]]);
-  const weights = softmax(mask === undefined ? scores : op.add(scores, mask));
-  return { queries, weights: op.reshape(weights, [batch, kvHeads, rows, k.shape[2]]) };
+  const queries = op.reshape(scale === 1 ? q : op.mul(q, scale), [batch, kvHeads, rows, size]);
+  const products = op.reshape(op.matmul(queries, op.matrixTranspose(k)), [batch, heads, length, k.shape[2]]);
+  const scores = mask === undefined ? products : op.add(products, mask);
+  return { queries, scores, weights: op.reshape(softmax(scores), [batch, kvHeads, rows, k.shape[2]]) };
+}
+
+function inferAttention(name: string, inputs: readonly TensorType[]): TensorType {
+  needFloats(name, inputs);
+  const [q, k, v, mask] = inputs;
+  const [batch, heads, length, size] = q.shape;
+  const fits =
+    q.shape.length === 4 &&
+    k.shape.length === 4 &&
+    sameShape(k.shape.slice(0, 3), v.shape.slice(0, 3)) &&
+    k.shape[0] === batch &&
+    k.shape[3] === size &&
+    (heads as number) % (k.shape[1] as number) === 0;
+  if (!fits) refuse(name, inputs, 'needs q [B, H, S, D] and k, v [B, K, T, D] with K dividing H');
+  if (mask !== undefined && !broadcastShapes(mask.shape, [batch, heads, length, k.shape[2]])) {
+    refuse(name, inputs, 'the mask does not broadcast to the scores');
+  }
+  return { dtype: q.dtype, shape: [batch, heads, length, v.shape[3]] };
+}
+
+/** The queries of a `sharedAttention` with the two coordinates that meet the marks of the keys, and keys and values with those. */
+interface MarkedOperands {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  /** With one more column, 1 for the key that stands for the query's own. */
+  readonly v: Tensor;
+}
+
+export function markedOperands([q, k, v, score, marks]: readonly Tensor[]): MarkedOperands {
+  const [batch, kvHeads, length] = k.shape;
+  const columns = op.expand(marks, [batch, kvHeads, length, 2]);
+  return {
+    q: op.concat([q, score, op.expand(op.scalar(1, q.dtype), score.shape)], 3),
+    k: op.concat([k, columns], 3),
+    v: op.concat([v, op.slice(columns, 3, 0, 1)], 3),
+  };
+}
+
+/** a [B, M, …] and b [B, N, …] as rows [B·(M + N), …]. */
+function sideBySide(a: Tensor, b: Tensor): Tensor {
+  const both = op.concat([a, b], 1);
+  return op.reshape(both, [multiplyDims(both.shape[0], both.shape[1]), ...both.shape.slice(2)]);
 }
 
 const TABLE = {
@@ -166,28 +210,87 @@ const TABLE = {
    * mask, if given, is added to the scores and broadcasts to [B, H, S, T] (use {@link MASKED}).
    */
   attention: {
-    infer(inputs) {
-      needFloats('attention', inputs);
-      const [q, k, v, mask] = inputs;
-      const [batch, heads, length, size] = q.shape;
-      const fits =
-        q.shape.length === 4 &&
-        k.shape.length === 4 &&
-        sameShape(k.shape.slice(0, 3), v.shape.slice(0, 3)) &&
-        k.shape[0] === batch &&
-        k.shape[3] === size &&
-        (heads as number) % (k.shape[1] as number) === 0;
-      if (!fits) refuse('attention', inputs, 'needs q [B, H, S, D] and k, v [B, K, T, D] with K dividing H');
-      if (mask !== undefined && !broadcastShapes(mask.shape, [batch, heads, length, k.shape[2]])) {
-        refuse('attention', inputs, 'the mask does not broadcast to the scores');
-      }
-      return [{ dtype: q.dtype, shape: [batch, heads, length, v.shape[3]] }];
-    },
+    infer: (inputs) => [inferAttention('attention', inputs)],
     decompose(inputs, { scale }) {
       const [q, , v] = inputs;
       const { weights } = attentionWeights(inputs, scale as number);
       return [op.reshape(op.matmul(weights, v), [...q.shape.slice(0, 3), v.shape[3]])];
     },
+  },
+
+  /** Attention, and log Σ exp of each query's scores [B, H, S, 1]. */
+  scoredAttention: {
+    infer(inputs) {
+      const mixed = inferAttention('scoredAttention', inputs);
+      return [mixed, { ...mixed, shape: [...mixed.shape.slice(0, 3), 1] }];
+    },
+    decompose(inputs) {
+      const [q, , v] = inputs;
+      const { scores, weights } = attentionWeights(inputs, 1);
+      const apart = op.reshape(weights, scores.shape);
+      return [
+        op.reshape(op.matmul(weights, v), [...q.shape.slice(0, 3), v.shape[3]]),
+        // The largest weight is exp(largest score − log Σ exp), and never underflows.
+        op.sub(op.reduceMax(scores, [3]), op.log(op.reduceMax(apart, [3]))),
+      ];
+    },
+  },
+
+  /** Attention to keys of which the first stands for something of each query's own; see the function. */
+  sharedAttention: {
+    infer(inputs) {
+      const [q, k, v, score, marks] = inputs;
+      needFloats('sharedAttention', inputs);
+      const mixed = inferAttention('sharedAttention', [q, k, v]);
+      const share = { ...mixed, shape: [...mixed.shape.slice(0, 3), 1] };
+      const fits =
+        sameShape(score.shape, share.shape) && sameShape(marks.shape, [k.shape[0], 1, k.shape[2], 2]);
+      if (!fits) refuse('sharedAttention', inputs, 'needs a score [B, H, S, 1] and marks [B, 1, T, 2]');
+      return [mixed, share];
+    },
+    decompose(inputs) {
+      const [q, , v] = inputs;
+      const marked = markedOperands(inputs);
+      const { weights } = attentionWeights([marked.q, marked.k], 1);
+      const shape = q.shape.slice(0, 3);
+      return [
+        op.reshape(op.matmul(weights, v), [...shape, v.shape[3]]),
+        op.reshape(op.slice(weights, 3, 0, 1), [...shape, 1]),
+      ];
+    },
+  },
+
+  /** Rows of x [N, …] by index […]; the second index is the gradient's way back. */
+  take: {
+    infer([x, rows, back]) {
+      if (rows.dtype !== 'i64' || back.dtype !== 'i64') refuse('take', [x, rows, back], 'needs i64 indices');
+      return [{ dtype: x.dtype, shape: [...rows.shape, ...x.shape.slice(1)] }];
+    },
+    decompose: ([x, rows]) => [op.gather(x, rows)],
+  },
+
+  /** Two selections of the same rows; see `splitRows`. */
+  splitRows: {
+    infer([x, first, second, back]) {
+      if ([first, second, back].some(({ dtype }) => dtype !== 'i64'))
+        refuse('splitRows', [x, first, second, back], 'needs i64 indices');
+      return [first, second].map(({ shape }) => ({ dtype: x.dtype, shape: [...shape, ...x.shape.slice(1)] }));
+    },
+    decompose: ([x, first, second]) => [op.gather(x, first), op.gather(x, second)],
+  },
+
+  /** The way back from `splitRows`. */
+  joinRows: {
+    infer([a, b, rows, ...backs]) {
+      if (
+        [rows, ...backs].some(({ dtype }) => dtype !== 'i64') ||
+        a.dtype !== b.dtype ||
+        !sameShape(a.shape.slice(2), b.shape.slice(2))
+      )
+        refuse('joinRows', [a, b, rows, ...backs], 'needs rows of one dtype and shape and i64 indices');
+      return [{ dtype: a.dtype, shape: [...rows.shape, ...a.shape.slice(2)] }];
+    },
+    decompose: ([a, b, rows]) => [op.gather(sideBySide(a, b), rows)],
   },
 
   /** log-probability of each label: logits […, V], labels […] i64 (a label outside 0 … V−1 gives 0). */
@@ -297,6 +400,76 @@ export function attention(
 ): Tensor {
   const scale = options.scale ?? 1 / Math.sqrt(q.shape[q.shape.length - 1] as number);
   return make('attention', [q, k, v, options.mask], { scale });
+}
+
+/**
+ * Rows of x [N, …] by index: rows […] i64 → […, …]. `back` [N] says where each row of x stands among them, one past the last for
+ * a row that is not taken: its gradient is read there, where a scatter would add all up. So of the places of a row only
+ * that one may have a gradient.
+ */
+export function take(x: Tensor, rows: Tensor, back: Tensor): Tensor {
+  return make('take', [x, rows, back]);
+}
+
+/** How rows [B·N, …] stand in two parts, and where each stands when the parts lie side by side. */
+export interface SplitRows {
+  /** [B, M] i64, flat in B·N. */
+  readonly first: Tensor;
+  /** [B, K] i64, flat in B·N. */
+  readonly second: Tensor;
+  /** [B, N] i64, flat in B·(M + K). */
+  readonly back: Tensor;
+}
+
+/**
+ * x [B·N, …] in two parts [B, M, …] and [B, K, …]. Gradients are read along `back`: of the places of a row only that one may
+ * have a gradient.
+ */
+export function splitRows(x: Tensor, { first, second, back }: SplitRows): [Tensor, Tensor] {
+  const { outputs } = makeNode('splitRows', COMPOSITES.splitRows, [x, first, second, back]);
+  return [outputs[0], outputs[1]];
+}
+
+/** Two parts [B, M, …] and [B, K, …] as rows [B, N, …] again. A place that no row reads must stand for a row without a gradient. */
+export function joinRows(a: Tensor, b: Tensor, { first, second, back }: SplitRows): Tensor {
+  return make('joinRows', [a, b, back, first, second]);
+}
+
+/** The same, and log Σ exp of each query's scores. */
+export interface ScoredAttention {
+  /** [B, H, S, D] */
+  readonly mixed: Tensor;
+  /** [B, H, S, 1] */
+  readonly score: Tensor;
+}
+
+/** Attention that can be joined with attention to other keys: `mask` is added to the scores, the scale is 1. */
+export function scoredAttention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor): ScoredAttention {
+  const { outputs } = makeNode('scoredAttention', COMPOSITES.scoredAttention, [q, k, v, mask]);
+  return { mixed: outputs[0], score: outputs[1] };
+}
+
+/** What a query takes from keys that it shares with others, and how much of its attention is left for its own. */
+export interface SharedAttention {
+  /** [B, H, S, D] */
+  readonly mixed: Tensor;
+  /** [B, H, S, 1] */
+  readonly share: Tensor;
+}
+
+/**
+ * Attention of q [B, H, S, D] to k, v [B, K, T, D] and to keys of each query's own under one softmax, with scale 1: the own keys
+ * count as key 0, whose score is `score` [B, H, S, 1], log Σ exp of theirs. marks [B, 1, T, 2]: 1 for key 0, else 0; and what is
+ * added to all scores of a key. k and v of key 0 must be 0.
+ */
+export function sharedAttention(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  { score, marks }: { readonly score: Tensor; readonly marks: Tensor },
+): SharedAttention {
+  const { outputs } = makeNode('sharedAttention', COMPOSITES.sharedAttention, [q, k, v, score, marks]);
+  return { mixed: outputs[0], share: outputs[1] };
 }
 
 /** logits […, V], labels […] i64 → log p(label) […]. */

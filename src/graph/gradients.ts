@@ -1,13 +1,21 @@
 /** @module Reverse-mode differentiation: one table of rules, one short walk. */
 import { InternalError } from '../util/errors.js';
-import { attentionWeights, COMPOSITES, type CompositeName, rotateHalf } from './composites.js';
+import {
+  attentionWeights,
+  COMPOSITES,
+  type CompositeName,
+  joinRows,
+  markedOperands,
+  rotateHalf,
+  splitRows,
+} from './composites.js';
 import { type Node, reachable, type Tensor } from './node.js';
 import * as op from './ops.js';
 import { numbers } from './primitives.js';
-import { evaluateDim, formatShape, sameShape, sizeOf } from './shape.js';
+import { evaluateDim, formatShape, multiplyDims, sameShape, sizeOf } from './shape.js';
 
-/** From the gradient of a node's first output to one per input; null where none flows. */
-type Rule = (gradient: Tensor, node: Node) => readonly (Tensor | null)[];
+/** From the gradients of a node's outputs (its first one's, and all) to one per input; null where none flows. */
+type Rule = (gradient: Tensor, node: Node, all: readonly Tensor[]) => readonly (Tensor | null)[];
 
 /** Sums what broadcasting repeated, back to the operand's shape. */
 function unbroadcast(gradient: Tensor, operand: Tensor): Tensor {
@@ -133,7 +141,7 @@ export const GRADIENT_RULES: Readonly<Record<string, Rule>> = {
   },
   slice: (gradient, node) => {
     const { axis, start, end } = node.attributes as { axis: number; start: number; end: number };
-    const size = node.inputs[0].shape[axis] as number;
+    const size = evaluateDim(node.inputs[0].shape[axis], {});
     return [op.pad(gradient, axis, start, size - end)];
   },
   pad: (gradient, node) => {
@@ -157,31 +165,115 @@ export const GRADIENT_RULES: Readonly<Record<string, Rule>> = {
   rotateHalf: (gradient) => [op.neg(rotateHalf(gradient))],
 };
 
+/** Of all heads [B, H, S, D], those of a group below each other, as `queries` [B, K, group·S, …] stand. */
+const grouped = (x: Tensor, queries: Tensor): Tensor =>
+  op.reshape(x, [...queries.shape.slice(0, 3), x.shape[3]]);
+
+/** The scores' gradient for the mask of an attention node. */
+function toMask(toScores: Tensor, { inputs: [q, k, , mask] }: Node): Tensor {
+  return unbroadcast(op.reshape(toScores, [...q.shape.slice(0, 3), k.shape[2]]), mask);
+}
+
+/** What reaches an attention's output and what left it [B, K, group·S, D], and its values [B, K, T, D]. */
+interface ThroughSoftmax {
+  readonly arriving: Tensor;
+  readonly left: Tensor;
+  readonly values: Tensor;
+  /** What reaches log Σ exp of the scores [B, K, group·S, 1]. */
+  readonly score?: Tensor;
+}
+
+/**
+ * The gradient of attention's scores, from its weights [B, K, group·S, T]. The softmax's own needs Σ weights · gradient of each query;
+ * that is gradient · output, a sum over D instead of T (FlashAttention, arXiv 2205.14135 appendix B). It is subtracted from every
+ * product by one more coordinate, which saves a pass over the square.
+ */
+function throughSoftmax(weights: Tensor, { arriving, left, values, score }: ThroughSoftmax): Tensor {
+  const along = op.reduceSum(op.mul(arriving, left), [-1]);
+  const subtracted = score === undefined ? along : op.sub(along, score);
+  const minus = op.expand(op.scalar(-1, values.dtype), [...values.shape.slice(0, 3), 1]);
+  const centred = op.matmul(
+    op.concat([arriving, subtracted], 3),
+    op.matrixTranspose(op.concat([values, minus], 3)),
+  );
+  return op.mul(weights, centred);
+}
+
 /**
  * Composites that a training graph takes apart, and whose own rule is cheaper all the same; it reads values of the
  * decomposition, which lowering shares.
  */
 const DECOMPOSED_RULES: Readonly<Record<string, Rule>> = {
-  /**
-   * The softmax's gradient needs Σ weights · gradient of each query; that is gradient · output, a sum over D instead of T
-   * (FlashAttention, arXiv 2205.14135 appendix B).
-   */
+  take: (gradient, node) => {
+    const [x, rows, back] = node.inputs;
+    const places = op.reshape(gradient, [rows.shape.reduce(multiplyDims), ...x.shape.slice(1)]);
+    return [op.gather(op.pad(places, 0, 0, 1), op.reshape(back, x.shape.slice(0, 1))), null, null];
+  },
+  splitRows: (_, node, [first, second]) => {
+    const [x, ...indices] = node.inputs;
+    const joined = joinRows(first, second, { first: indices[0], second: indices[1], back: indices[2] });
+    return [op.reshape(joined, x.shape), null, null, null];
+  },
+  joinRows: (gradient, node) => {
+    const [a, , back, first, second] = node.inputs;
+    const rows = op.reshape(gradient, [multiplyDims(back.shape[0], back.shape[1]), ...a.shape.slice(2)]);
+    return [...splitRows(rows, { first, second, back }), null, null, null];
+  },
   attention: (gradient, node) => {
     const [q, k, v, mask] = node.inputs;
     const scale = node.attributes.scale as number;
     const { queries, weights } = attentionWeights(node.inputs, scale);
-    const grouped = (x: Tensor): Tensor => op.reshape(x, [...queries.shape.slice(0, 3), x.shape[3]]);
-    const arriving = grouped(gradient);
-    const along = op.reduceSum(op.mul(arriving, grouped(node.outputs[0])), [-1]);
-    const toWeights = op.matmul(arriving, op.matrixTranspose(v));
-    const toScores = op.mul(weights, op.sub(toWeights, along));
+    const arriving = grouped(gradient, queries);
+    const toScores = throughSoftmax(weights, {
+      arriving,
+      left: grouped(node.outputs[0], queries),
+      values: v,
+    });
     return [
       op.mul(op.reshape(op.matmul(toScores, k), q.shape), scale),
       op.matmul(op.matrixTranspose(toScores), queries),
       op.matmul(op.matrixTranspose(weights), arriving),
-      ...(mask === undefined
-        ? []
-        : [unbroadcast(op.reshape(toScores, [...q.shape.slice(0, 3), k.shape[2]]), mask)]),
+      ...(mask === undefined ? [] : [toMask(toScores, node)]),
+    ];
+  },
+  scoredAttention: (_, node, [toMixed, toScore]) => {
+    const [q, k, v] = node.inputs;
+    const { queries, weights } = attentionWeights(node.inputs, 1);
+    const arriving = grouped(toMixed, queries);
+    const toScores = throughSoftmax(weights, {
+      arriving,
+      left: grouped(node.outputs[0], queries),
+      values: v,
+      // The softmax is the gradient of log Σ exp.
+      score: grouped(toScore, queries),
+    });
+    return [
+      op.reshape(op.matmul(toScores, k), q.shape),
+      op.matmul(op.matrixTranspose(toScores), queries),
+      op.matmul(op.matrixTranspose(weights), arriving),
+      toMask(toScores, node),
+    ];
+  },
+  sharedAttention: (_, node, [toMixed, toShare]) => {
+    const [q, k] = node.inputs;
+    const marked = markedOperands(node.inputs);
+    const { weights } = attentionWeights([marked.q, marked.k], 1);
+    const queries = grouped(q, weights);
+    const arriving = grouped(toMixed, weights);
+    const toScores = throughSoftmax(weights, {
+      arriving: op.concat([arriving, grouped(toShare, weights)], 3),
+      left: op.concat(
+        node.outputs.map((output) => grouped(output, weights)),
+        3,
+      ),
+      values: marked.v,
+    });
+    return [
+      op.reshape(op.matmul(toScores, k), q.shape),
+      op.matmul(op.matrixTranspose(toScores), queries),
+      op.matmul(op.matrixTranspose(weights), arriving),
+      op.reshape(op.slice(toScores, 3, 0, 1), node.inputs[3].shape),
+      null,
     ];
   },
 };
@@ -318,9 +410,8 @@ class Walk {
   private step(node: Node, needed: ReadonlySet<Tensor>): void {
     const rule = GRADIENT_RULES[node.op] ?? DECOMPOSED_RULES[node.op];
     if (rule !== undefined) {
-      const gradient = this.of(node.outputs[0]);
-      if (gradient === undefined) return;
-      rule(gradient, node).forEach((value, i) => {
+      const all = node.outputs.map((output) => this.of(output) ?? op.expand(op.scalar(0), output.shape));
+      rule(all[0], node, all).forEach((value, i) => {
         if (value !== null && needed.has(node.inputs[i])) this.add(node.inputs[i], value);
       });
       return;

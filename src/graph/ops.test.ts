@@ -78,7 +78,7 @@ describe('operands that do not fit are refused with their types', () => {
       'concat(f32[2, 3], f32[3, 3]): operands differ outside axis 1',
     ],
     ['slice', () => op.slice(f32(2, 3), 1, 1, 4), 'slice(f32[2, 3]): cannot take 1…4 of axis 1'],
-    ['slice', () => op.slice(f32('seq'), 0, 0, 1), 'slice(f32[seq]): cannot take 0…1 of axis 0'],
+    ['slice', () => op.slice(f32('seq'), 0, 1, 2), 'slice(f32[seq]): cannot take 1…2 of axis 0'],
     ['slice', () => op.slice(f32(3), 0, 2, 2), 'slice(f32[3]): cannot take 2…2 of axis 0'],
     ['pad', () => op.pad(f32(2), 0, -1, 0), 'pad(f32[2]): cannot pad by a negative number'],
     ['gather', () => op.gather(f32(2, 3), f32(1)), 'gather(f32[2, 3], f32[1]): indices must be i64'],

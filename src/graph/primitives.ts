@@ -184,14 +184,15 @@ export const PRIMITIVES = {
     },
   },
 
-  /** Elements start … end−1 of one axis of known size. */
+  /** Elements start … end−1 of one axis of known size; of any axis its first, which it surely has. */
   slice: {
     infer(inputs, attributes) {
       const [x] = inputs;
       const axis = normalizeAxis(attributes.axis as number, x.shape.length);
       const { start, end } = attributes as { start: number; end: number };
       const size = x.shape[axis];
-      if (typeof size !== 'number' || start < 0 || end > size || start >= end) {
+      const known = typeof size === 'number' ? size : 1;
+      if (start < 0 || end > known || start >= end) {
         refuse('slice', inputs, `cannot take ${start}…${end} of axis ${axis}`);
       }
       return [{ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === axis ? end - start : dim)) }];

@@ -4,7 +4,7 @@ import { MASKED } from '../graph/composites.js';
 import { visionFeeds } from '../models/qwen2_5_vl/feeds.js';
 import type { OptimizedParameter } from '../optim/adamw.js';
 import type { HostTensor } from '../runtime/session.js';
-import { askedFeeds } from '../models/qwen2_5_vl/asked-rows.js';
+import { askedStatesFeeds } from '../models/qwen2_5_vl/asked-rows.js';
 import { answerTokens, collateExamples, type MicroBatch, microBatches } from './batches.js';
 import { encodeSample, type TrainingExample } from './examples.js';
 import { TaskLosses } from './metrics.js';
@@ -228,7 +228,7 @@ describe('a step', { timeout: 180_000 }, () => {
       input_ids: turned(feeds.input_ids),
       position_ids: turned(feeds.position_ids),
       feature_index: turned(feeds.feature_index),
-      ...askedFeeds(predicting, batch, masked),
+      ...askedStatesFeeds(predicting, { batch, mask: masked }),
       mask: masked,
     };
   }

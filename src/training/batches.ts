@@ -3,7 +3,7 @@ import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import { causalFeed, featureIndex, visionFeeds } from '../models/qwen2_5_vl/feeds.js';
 import type { ProcessedImage } from '../models/qwen2_5_vl/image-processing.js';
 import { getRopeIndex } from '../models/qwen2_5_vl/rope-index.js';
-import { askedFeeds } from '../models/qwen2_5_vl/asked-rows.js';
+import { askedStatesFeeds } from '../models/qwen2_5_vl/asked-rows.js';
 import { LENGTH_STEP, piecesOf } from '../models/qwen2_5_vl/text.js';
 import type { TrainingExample } from './examples.js';
 import type { Feeds, ObjectiveBatch } from './objective.js';
@@ -113,11 +113,12 @@ export function collateExamples(
     grids: images.map((image) => image.grid),
     config,
   });
+  const mask = causalFeed(seq);
   const feeds: Feeds = {
     input_ids: { dtype: 'i64', shape: [batch, seq], data: inputIds },
     position_ids: { dtype: 'i64', shape: [3, batch, seq], data: positionIds },
-    mask: causalFeed(seq),
-    ...askedFeeds(predicting, batch, causalFeed(seq)),
+    mask,
+    ...askedStatesFeeds(predicting, { batch, mask }),
     labels: { dtype: 'i64', shape: [labels.length], data: BigInt64Array.from(labels) },
     label_weights: {
       dtype: 'f32',

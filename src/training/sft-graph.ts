@@ -5,18 +5,18 @@ import * as op from '../graph/ops.js';
 import type { Dim } from '../graph/shape.js';
 import type { Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import {
-  type AskedStates,
+  type AskedRows,
   attendBackwards,
   embedInputs,
-  flatRows,
   languageHead,
   lengthOfPieces,
+  rowsAsked,
   textModel,
 } from '../models/qwen2_5_vl/text.js';
 import { mergePatches, visionBlocks, visionInputs } from '../models/qwen2_5_vl/vision.js';
 import { LoraGraph, type LoraSettings } from '../nn/lora.js';
 import { Parameters } from '../nn/parameters.js';
-import { askedInputs } from '../models/qwen2_5_vl/asked-rows.js';
+import { askedRows, askedStates } from '../models/qwen2_5_vl/asked-rows.js';
 import { differentiated } from './differentiated.js';
 
 /** Where the image features of a batch come from. */
@@ -47,14 +47,14 @@ export interface SftGraph {
 
 /**
  * Inputs: input_ids [batch, seq] i64; position_ids [3, batch, seq] i64; mask [1 | batch, 1, seq, seq] f32, added to
- * the scores; asked_rows, asked_mask and label_rows of `asked-rows.ts`; labels [labels] i64; label_weights [labels] f32;
+ * the scores; asked_rows, asked_back, asked_mask and label_rows of `asked-rows.ts`; labels [labels] i64; label_weights [labels] f32;
  * with images feature_index [batch, seq] i64 and either features [features, D] or the tower's inputs.
  * loss = −Σ weight · log p(label).
  */
 export function sftGraph(config: Qwen2_5_VLConfig, options: SftGraphOptions): SftGraph {
   const { lora, pieces = 1 } = options;
   const seq = lengthOfPieces(pieces);
-  const asked = askedInputs(seq);
+  const asked = askedStates(askedRows(seq), seq);
   const weights = new Parameters(lora && new LoraGraph(lora, dropoutRows(lora, seq, asked)));
   const inputIds = op.input('input_ids', 'i64', ['batch', seq]);
   const positionIds = op.input('position_ids', 'i64', [3, 'batch', seq]);
@@ -118,8 +118,8 @@ export function towerFeatures(
 }
 
 /** Input dropout_rows [batch, seq] f32 where an adapter has dropout, and of it the positions that the last layer is asked for. */
-function dropoutRows({ dropout }: LoraSettings, seq: Dim, { rows }: AskedStates): Tensor[] {
+function dropoutRows({ dropout }: LoraSettings, seq: Dim, asked: AskedRows): Tensor[] {
   if (dropout === 0) return [];
   const all = op.input('dropout_rows', 'f32', ['batch', seq]);
-  return [all, flatRows(all, rows)];
+  return [all, rowsAsked(all, asked)];
 }

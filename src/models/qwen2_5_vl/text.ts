@@ -1,5 +1,5 @@
 /** @module The language model: embeddings in, hidden states and logits out (transformers:modeling_qwen2_5_vl.py). */
-import { attention, embedding, rope } from '../../graph/composites.js';
+import { attention, embedding, rope, take } from '../../graph/composites.js';
 import type { Tensor } from '../../graph/node.js';
 import * as op from '../../graph/ops.js';
 import { type Dim, divideDim, multiplyDims } from '../../graph/shape.js';
@@ -19,12 +19,16 @@ export interface Projections {
 /** How a layer attends: over this pass alone, or over a cache. Gives [B, queries, heads·D]. */
 export type Attend = (projections: Projections) => Tensor;
 
-/**
- * The positions whose last states are wanted, as flat rows [B, asked] i64 of [B·S], and how those attend to all.
- * The last layer then computes nothing but keys and values of the others.
- */
-export interface AskedStates {
+/** The positions whose last states are wanted. */
+export interface AskedRows {
+  /** Flat rows [B, asked] i64 of [B·S]. */
   readonly rows: Tensor;
+  /** In training the way back for gradients [B, S] i64: the place of each position among them, one past the last for none. */
+  readonly back?: Tensor;
+}
+
+/** And how those attend to all. The last layer then computes nothing but keys and values of the others. */
+export interface AskedStates extends AskedRows {
   readonly attend: Attend;
 }
 
@@ -59,8 +63,9 @@ export const LENGTH_STEP = 16;
 /** Pieces in which a row attends. */
 export const piecesOf = (length: number): number => PIECES.find(({ from }) => length >= from)?.pieces ?? 1;
 
-/** The length of rows, a multiple of `pieces`. */
-export const lengthOfPieces = (pieces: number): Dim => (pieces === 1 ? 'seq' : multiplyDims(pieces, 'piece'));
+/** The length of rows, a multiple of `pieces`; called `whole` where there is one. */
+export const lengthOfPieces = (pieces: number, whole = 'seq'): Dim =>
+  pieces === 1 ? whole : multiplyDims(pieces, 'piece');
 
 /**
  * The same where no query looks ahead, in pieces of equal length ({@link lengthOfPieces}): keys that a whole piece has
@@ -116,10 +121,11 @@ export function embedInputs(
   return op.where(op.reshape(isImage, [...inputIds.shape, 1]), pictures, words);
 }
 
-/** Rows of x [B, S, …] by their flat positions in [B·S]: rows [B, asked] → [B, asked, …]. */
-export function flatRows(x: Tensor, rows: Tensor): Tensor {
+/** Rows of x [B, S, …] that are asked for → [B, asked, …]. */
+export function rowsAsked(x: Tensor, { rows, back }: AskedRows): Tensor {
   const [batch, length, ...inner] = x.shape;
-  return op.gather(op.reshape(x, [multiplyDims(batch, length), ...inner]), rows);
+  const flat = op.reshape(x, [multiplyDims(batch, length), ...inner]);
+  return back === undefined ? op.gather(flat, rows) : take(flat, rows, back);
 }
 
 /**
@@ -150,7 +156,7 @@ export function textModel(
     const key = rope(project(all, 'k', numKeyValueHeads), rotary.cos, rotary.sin);
     const value = project(all, 'v', numKeyValueHeads);
     const last = layer === numHiddenLayers - 1 ? asked : undefined;
-    const wanted = (x: Tensor): Tensor => (last === undefined ? x : flatRows(x, last.rows));
+    const wanted = (x: Tensor): Tensor => (last === undefined ? x : rowsAsked(x, last));
     hidden = wanted(hidden);
     const mixed = (last?.attend ?? attend)({
       layer,

@@ -139,20 +139,21 @@ describe('packGroups', { timeout: 120_000 }, () => {
   });
 
   it.each([
-    [112, 1, { seq: 112, pieces: 1 }],
-    [113, 1, { seq: 128, pieces: 4 }],
-    [496, 1, { seq: 496, pieces: 4 }],
-    [497, 1, { seq: 512, pieces: 16 }],
-    [497, 40, { seq: 544, pieces: 16 }],
+    [111, 1, { seq: 112, places: 112, pieces: 1 }],
+    [112, 1, { seq: 128, places: 128, pieces: 4 }],
+    [495, 1, { seq: 496, places: 496, pieces: 4 }],
+    [496, 1, { seq: 512, places: 512, pieces: 16 }],
+    [111, 40, { seq: 160, places: 112, pieces: 1 }],
   ])(
-    'lets a prompt of %i and a completion of %i attend in pieces that divide them',
+    'lets a prompt of %i before a completion of %i attend in pieces that divide its places',
     (prompt, completion, expected) => {
       const group = {
         prompt: { inputIds: Array.from({ length: prompt }, (_, i) => i % 200), images: [] },
         completions: [Array.from({ length: completion }, () => 1)],
       };
       const { feeds, pieces } = packGroups([group], { config: tiny.config, padId: 0, images: 'tower' });
-      expect({ seq: feeds.input_ids.shape[1], pieces }).toEqual(expected);
+      const places = feeds.places_of_all_prompt.shape[1];
+      expect({ seq: feeds.input_ids.shape[1], places, pieces }).toEqual(expected);
     },
   );
 

@@ -1,9 +1,8 @@
 /**
- * @module A group as one row: [prompt | completion 1 | … | completion G]. A block mask lets each completion see the prompt
- * and itself, and each begins at the position where the prompt ends, so that the prompt is computed once for all: the
+ * @module A group as one row: [prompt | completion 1 | … | completion G]. Each completion sees the prompt
+ * and itself (`group-attention.ts`), and begins at the position where the prompt ends, so that the prompt is computed once for all: the
  * same log-probabilities as in rows of their own (arXiv 2506.05433 calls it prefix grouping).
  */
-import { MASKED } from '../../graph/composites.js';
 import type { Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
 import { featureIndex, visionFeeds } from '../../models/qwen2_5_vl/feeds.js';
 import type { ProcessedImage } from '../../models/qwen2_5_vl/image-processing.js';
@@ -12,6 +11,7 @@ import { LENGTH_STEP, piecesOf } from '../../models/qwen2_5_vl/text.js';
 import type { EncodedPrompt } from '../../models/qwen2_5_vl/processor.js';
 import type { HostTensor } from '../../runtime/session.js';
 import { askedFeeds } from '../../models/qwen2_5_vl/asked-rows.js';
+import { groupFeeds, roomFor } from '../../models/qwen2_5_vl/group-feeds.js';
 
 /** What is packed: a prompt and its completions, each with the token that ended it. */
 export interface PackableGroup {
@@ -35,7 +35,7 @@ export interface PackedRows {
   readonly padded: boolean;
   /** Tokens computed, without padding. */
   readonly tokens: number;
-  /** Pieces in which the rows attend. */
+  /** Pieces in which the prompts attend. */
   readonly pieces: number;
 }
 
@@ -59,22 +59,16 @@ export function packGroups(
 ): PackedRows {
   const batch = groups.length;
   const lengths = groups.map(rowLength);
-  const seq = Math.ceil(Math.max(...lengths) / LENGTH_STEP) * LENGTH_STEP;
+  const seq = roomFor(Math.max(...lengths), LENGTH_STEP);
   const ids = new BigInt64Array(batch * seq).fill(BigInt(padId));
   const attended = new BigInt64Array(batch * seq);
-  const mask = new Float32Array(batch * seq * seq).fill(MASKED);
   const predicting: number[] = [];
   const labels: bigint[] = [];
-  const see = (row: number, query: number, from: number, to: number): void => {
-    const start = (row * seq + query) * seq;
-    mask.fill(0, start + from, start + to);
-  };
   groups.forEach(({ prompt, completions }, row) => {
     const { length } = prompt.inputIds;
     prompt.inputIds.forEach((id, i) => {
       ids[row * seq + i] = BigInt(id);
       attended[row * seq + i] = 1n;
-      see(row, i, 0, i + 1);
     });
     let at = length;
     for (const completion of completions) {
@@ -85,13 +79,9 @@ export function packGroups(
       const fed = fedTokens(completion);
       fed.forEach((id, i) => {
         ids[row * seq + at + i] = BigInt(id);
-        see(row, at + i, 0, length);
-        see(row, at + i, at, at + i + 1);
       });
       at += fed.length;
     }
-    // A row of the softmax needs something to look at.
-    for (let i = at; i < seq; i++) see(row, i, 0, 1);
   });
   const images = groups.flatMap(({ prompt }) => prompt.images);
   const { positionIds, ropeDeltas } = getRopeIndex({
@@ -103,12 +93,19 @@ export function packGroups(
     config,
   });
   placeCompletions(positionIds, groups, ropeDeltas, seq);
-  const seen: HostTensor = { dtype: 'f32', shape: [batch, 1, seq, seq], data: mask };
+  const asked = askedFeeds(predicting, { batch, seq, spare: 1 });
+  const promptRoom = roomFor(Math.max(...groups.map(({ prompt }) => prompt.inputIds.length)), LENGTH_STEP);
   const feeds: Record<string, HostTensor> = {
     input_ids: { dtype: 'i64', shape: [batch, seq], data: ids },
     position_ids: { dtype: 'i64', shape: [3, batch, seq], data: positionIds },
-    mask: seen,
-    ...askedFeeds(predicting, batch, seen),
+    ...asked,
+    ...groupFeeds(
+      groups.map(({ prompt, completions }) => ({
+        prompt: prompt.inputIds.length,
+        completions: completions.map((completion) => fedTokens(completion).length),
+      })),
+      { seq, promptRoom, asked },
+    ),
     labels: { dtype: 'i64', shape: [labels.length], data: BigInt64Array.from(labels) },
   };
   let padded = false;
@@ -133,7 +130,7 @@ export function packGroups(
     lengths: groups.flatMap(({ completions }) => completions.map(({ length }) => length)),
     padded,
     tokens: lengths.reduce((sum, length) => sum + length, 0),
-    pieces: piecesOf(seq),
+    pieces: piecesOf(promptRoom),
   };
 }
 

@@ -3,16 +3,10 @@ import { logSoftmax, tokenLogProbs } from '../../graph/composites.js';
 import type { Tensor } from '../../graph/node.js';
 import * as op from '../../graph/ops.js';
 import type { Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
-import {
-  attendBackwards,
-  embedInputs,
-  languageHead,
-  lengthOfPieces,
-  textModel,
-} from '../../models/qwen2_5_vl/text.js';
+import { embedInputs, languageHead, textModel } from '../../models/qwen2_5_vl/text.js';
 import { LoraGraph, type LoraSettings } from '../../nn/lora.js';
 import { Parameters } from '../../nn/parameters.js';
-import { askedInputs } from '../../models/qwen2_5_vl/asked-rows.js';
+import { groupAttention } from '../../models/qwen2_5_vl/group-attention.js';
 import { differentiated } from '../differentiated.js';
 import { imageInputs, type ImagePath, type SftGraph } from '../sft-graph.js';
 import { grpoLoss, type LossSettings } from './loss.js';
@@ -25,7 +19,7 @@ export interface PolicyGraphOptions {
   readonly lora?: LoraSettings;
   /** Gradient checkpointing: blocks between two hidden states that are kept. All values are where it is left out. */
   readonly keptEvery?: number;
-  /** Pieces in which a row attends, 1 unless given; its length is then a multiple of them. */
+  /** Pieces in which prompts attend, 1 unless given; their places are then a multiple of them. */
   readonly pieces?: number;
   /** What is trained and how; null scores only. */
   readonly update: PolicyUpdate | null;
@@ -39,8 +33,8 @@ export interface PolicyUpdate {
 }
 
 /**
- * Inputs: input_ids [rows, seq] i64; position_ids [3, rows, seq] i64; mask [rows, 1, seq, seq] f32; asked_rows, asked_mask
- * and label_rows of `asked-rows.ts` (a prompt's last position predicts as often as it has completions); labels [tokens] i64; with
+ * Inputs: input_ids [rows, seq] i64; position_ids [3, rows, seq] i64; those of `group-attention.ts`; label_rows
+ * of `asked-rows.ts` (a prompt's last position predicts as often as it has completions); labels [tokens] i64; with
  * images feature_index [rows, seq] and features or the tower's inputs. For an update also advantages and token_weights
  * [tokens], old_log_probs, ref_log_probs [tokens], and for the sequence level completion_of [tokens] i64 and
  * segment_mean [completions, tokens].
@@ -48,21 +42,12 @@ export interface PolicyUpdate {
  */
 export function policyGraph(config: Qwen2_5_VLConfig, options: PolicyGraphOptions): SftGraph {
   const weights = new Parameters(options.lora && new LoraGraph(options.lora));
-  const { pieces = 1 } = options;
-  const seq = lengthOfPieces(pieces);
-  const inputIds = op.input('input_ids', 'i64', ['batch', seq]);
-  const positionIds = op.input('position_ids', 'i64', [3, 'batch', seq]);
-  const mask = op.input('mask', 'f32', ['batch', 1, seq, seq]);
-  const images = imageInputs(weights, config, options, seq);
+  const inputIds = op.input('input_ids', 'i64', ['batch', 'seq']);
+  const positionIds = op.input('position_ids', 'i64', [3, 'batch', 'seq']);
+  const images = imageInputs(weights, config, options, 'seq');
   const embeddings = embedInputs(weights, config, inputIds, images);
-  const states = textModel(
-    weights,
-    config,
-    embeddings,
-    positionIds,
-    attendBackwards(mask, pieces),
-    askedInputs(seq),
-  );
+  const { attend, asked } = groupAttention(options.pieces ?? 1);
+  const states = textModel(weights, config, embeddings, positionIds, attend, asked);
   const last = states[states.length - 1];
   const hidden = op.reshape(last, [op.rowsOf(last), config.text.hiddenSize]);
   const wanted = op.gather(hidden, op.input('label_rows', 'i64', ['tokens']));
