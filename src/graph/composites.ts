@@ -111,6 +111,22 @@ export function markedOperands([q, k, v, score, marks]: readonly Tensor[]): Mark
   };
 }
 
+/** The halves of all heads [B, S, H, D/2], and the tables that meet them [B, S, 1, D/2]. */
+interface Halves {
+  readonly first: Tensor;
+  readonly second: Tensor;
+  readonly cos: Tensor;
+  readonly sin: Tensor;
+}
+
+export function halvesOf(x: Tensor, cosine: Tensor, sine: Tensor): Halves {
+  const [batch, length, size] = x.shape as [Dim, Dim, number];
+  const half = last(cosine) as number;
+  const heads = op.reshape(x, [batch, length, size / (2 * half), 2 * half]);
+  const [cos, sin] = [cosine, sine].map((table) => op.reshape(table, [batch, length, 1, half]));
+  return { first: op.slice(heads, 3, 0, half), second: op.slice(heads, 3, half, 2 * half), cos, sin };
+}
+
 /** a [B, M, …] and b [B, N, …] as rows [B·(M + N), …]. */
 function sideBySide(a: Tensor, b: Tensor): Tensor {
   const both = op.concat([a, b], 1);
@@ -134,13 +150,6 @@ const TABLE = {
   logSoftmax: elementwise('logSoftmax', (x) => {
     const shifted = op.sub(x, op.stopGradient(op.reduceMax(x, [-1])));
     return op.sub(shifted, op.log(op.reduceSum(op.exp(shifted), [-1])));
-  }),
-
-  /** [−x₂, x₁] for the two halves of the last axis. */
-  rotateHalf: elementwise('rotateHalf', (x) => {
-    const size = last(x);
-    if (typeof size !== 'number' || size % 2 !== 0) refuse('rotateHalf', [x], 'the last axis must be even');
-    return op.concat([op.neg(op.slice(x, -1, size / 2, size)), op.slice(x, -1, 0, size / 2)], -1);
   }),
 
   /** x / √(mean(x²) + ε) · weight. */
@@ -191,18 +200,30 @@ const TABLE = {
     decompose: ([weight, ids]) => [op.gather(weight, ids)],
   },
 
-  /** x·cos + rotateHalf(x)·sin: x [B, H, S, D]; cos, sin broadcastable to it. */
+  /** Each pair (i, i + D/2) of every head turned by an angle: x [B, S, H·D]; cos, sin [B, S, D/2]. */
   rope: {
     infer(inputs) {
       needFloats('rope', inputs);
       const [x, cosine, sine] = inputs;
-      const shape = broadcastShapes(x.shape, cosine.shape);
-      if (!shape || !sameShape(shape, x.shape) || !sameShape(cosine.shape, sine.shape)) {
-        refuse('rope', inputs, 'cos and sin must be alike and broadcast to x');
-      }
+      const [size, width] = [x, cosine].map(last);
+      const fits =
+        x.shape.length === 3 &&
+        sameShape(x.shape.slice(0, 2), cosine.shape.slice(0, -1)) &&
+        sameShape(cosine.shape, sine.shape) &&
+        typeof size === 'number' &&
+        typeof width === 'number' &&
+        size % (2 * width) === 0;
+      if (!fits) refuse('rope', inputs, 'needs x [B, S, H·D] and cos and sin [B, S, D/2]');
       return [x];
     },
-    decompose: ([x, cosine, sine]) => [op.add(op.mul(x, cosine), op.mul(rotateHalf(x), sine))],
+    decompose([x, cosine, sine]) {
+      const { first, second, cos, sin } = halvesOf(x, cosine, sine);
+      const turned = op.concat(
+        [op.sub(op.mul(first, cos), op.mul(second, sin)), op.add(op.mul(second, cos), op.mul(first, sin))],
+        3,
+      );
+      return [op.reshape(turned, x.shape)];
+    },
   },
 
   /**
@@ -351,7 +372,6 @@ export const gelu = (x: Tensor): Tensor => make('gelu', [x]);
 export const softmax = (x: Tensor): Tensor => make('softmax', [x]);
 /** Along the last axis. */
 export const logSoftmax = (x: Tensor): Tensor => make('logSoftmax', [x]);
-export const rotateHalf = (x: Tensor): Tensor => make('rotateHalf', [x]);
 
 export function rmsNorm(x: Tensor, weight: Tensor, epsilon: number): Tensor {
   return make('rmsNorm', [x, weight], { epsilon });
@@ -371,7 +391,7 @@ export function embedding(weight: Tensor, ids: Tensor): Tensor {
   return make('embedding', [weight, ids]);
 }
 
-/** x [B, H, S, D]; cos and sin broadcastable to it. */
+/** x [B, S, H·D]; cos and sin [B, S, D/2] of the angle by which each pair (i, i + D/2) of a head is turned. */
 export function rope(x: Tensor, cosine: Tensor, sine: Tensor): Tensor {
   return make('rope', [x, cosine, sine]);
 }

@@ -254,11 +254,11 @@ describe('a transformer of two layers', () => {
     const weight = (name: string, out: number, from: number): Tensor =>
       parameter(`${i}.${name}`, [out, from]);
     const normed = c.rmsNorm(x, parameter(`${i}.norm1`, [width]), 1e-6);
-    const angles = op.constant('f32', [length, headSize], Float32Array.from([0, 0, 1, 1, 2, 2]));
+    const angles = op.constant('f32', [1, length, headSize / 2], Float32Array.from([0, 1, 2]));
     const turn = (part: Tensor): Tensor => c.rope(part, op.cos(angles), op.sin(angles));
     const bias = parameter(`${i}.q.bias`, [width]);
-    const q = turn(split(c.linear(normed, weight('q', width, width), bias), heads));
-    const k = turn(split(c.linear(normed, weight('k', headSize, width)), 1));
+    const q = split(turn(c.linear(normed, weight('q', width, width), bias)), heads);
+    const k = split(turn(c.linear(normed, weight('k', headSize, width))), 1);
     const v = split(c.linear(normed, weight('v', headSize, width)), 1);
     const mixed = op.transpose(c.attention(q, k, v, { mask: c.causalMask(length, length) }), [0, 2, 1, 3]);
     const attended = op.add(x, c.linear(op.reshape(mixed, [1, length, width]), weight('o', width, width)));

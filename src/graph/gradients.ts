@@ -4,9 +4,10 @@ import {
   attentionWeights,
   COMPOSITES,
   type CompositeName,
+  halvesOf,
   joinRows,
   markedOperands,
-  rotateHalf,
+  rope,
   splitRows,
 } from './composites.js';
 import { type Node, reachable, type Tensor } from './node.js';
@@ -162,7 +163,18 @@ export const GRADIENT_RULES: Readonly<Record<string, Rule>> = {
     const [y] = node.outputs;
     return [op.sub(gradient, op.mul(op.exp(y), op.reduceSum(gradient, [-1])))];
   },
-  rotateHalf: (gradient) => [op.neg(rotateHalf(gradient))],
+  // Turned back; and how a turn changes with its cosine and its sine.
+  rope: (gradient, node) => {
+    const [x, cosine, sine] = node.inputs;
+    const own = halvesOf(x, cosine, sine);
+    const arriving = halvesOf(gradient, cosine, sine);
+    const overHeads = (a: Tensor): Tensor => op.reshape(op.reduceSum(a, [2]), cosine.shape);
+    return [
+      rope(gradient, cosine, op.neg(sine)),
+      overHeads(op.add(op.mul(arriving.first, own.first), op.mul(arriving.second, own.second))),
+      overHeads(op.sub(op.mul(arriving.second, own.first), op.mul(arriving.first, own.second))),
+    ];
+  },
 };
 
 /** Of all heads [B, H, S, D], those of a group below each other, as `queries` [B, K, group·S, …] stand. */

@@ -107,8 +107,8 @@ describe('operands that do not fit are refused with their types', () => {
     ],
     [
       'rope',
-      () => c.rope(f32(1, 1, 2, 4), f32(3, 4), f32(3, 4)),
-      'rope(f32[1, 1, 2, 4], f32[3, 4], f32[3, 4]): ',
+      () => c.rope(f32(1, 2, 4), f32(1, 2, 3), f32(1, 2, 3)),
+      'rope(f32[1, 2, 4], f32[1, 2, 3], f32[1, 2, 3]): needs x [B, S, H·D]',
     ],
     [
       'attention',

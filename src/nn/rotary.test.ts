@@ -41,12 +41,10 @@ describe('mrope', () => {
       shape: [3, batch, seq],
       data: positions,
     });
-    expect(result.shape).toEqual([batch, seq, 1, headDim]);
+    expect(result.shape).toEqual([batch, seq, headDim / 2]);
     const angles: number[] = [];
     for (let row = 0; row < batch * seq; row++) {
-      // Both halves of the head have the same angles.
-      for (let i = 0; i < headDim; i++) {
-        const pair = i % (headDim / 2);
+      for (let pair = 0; pair < headDim / 2; pair++) {
         const axis = pair < 2 ? 0 : pair < 5 ? 1 : 2;
         angles.push(positions[axis * batch * seq + row] * frequency(pair, headDim, THETA));
       }
@@ -58,10 +56,12 @@ describe('mrope', () => {
   it('is plain rope where the three positions agree', () => {
     const same = Array.from({ length: 3 * batch * seq }, (_, i) => i % (batch * seq));
     const result = valuesOf(mrope(tensor, headDim, THETA, sections), { shape: [3, batch, seq], data: same });
-    const angles = Array.from({ length: batch * seq * headDim }, (_, i) => {
-      return Math.floor(i / headDim) * frequency(i % (headDim / 2), headDim, THETA);
-    });
-    expect(result.shape).toEqual([batch, seq, 1, headDim]);
+    const pairs = headDim / 2;
+    const angles = Array.from(
+      { length: batch * seq * pairs },
+      (_, i) => Math.floor(i / pairs) * frequency(i % pairs, headDim, THETA),
+    );
+    expect(result.shape).toEqual([batch, seq, headDim / 2]);
     expectClose(result.cos, angles.map(Math.cos));
     expectClose(result.sin, angles.map(Math.sin));
   });
@@ -78,11 +78,10 @@ describe('rope2d', () => {
     ];
     const tensor = op.input('positions', 'i64', [groups, length, 2]);
     const result = valuesOf(rope2d(tensor, headDim), { shape: [groups, length, 2], data: places.flat() });
-    expect(result.shape).toEqual([groups, length, 1, headDim]);
+    expect(result.shape).toEqual([groups, length, headDim / 2]);
     const angles = places.flatMap(([row, column]) => {
       const quarter = [0, 1].map((i) => frequency(i, headDim / 2, THETA));
-      const half = [...quarter.map((f) => row * f), ...quarter.map((f) => column * f)];
-      return [...half, ...half];
+      return [...quarter.map((f) => row * f), ...quarter.map((f) => column * f)];
     });
     expectClose(result.cos, angles.map(Math.cos));
     expectClose(result.sin, angles.map(Math.sin));

@@ -2,7 +2,7 @@
 import type { Tensor } from '../graph/node.js';
 import * as op from '../graph/ops.js';
 
-/** Cosines and sines, shaped to broadcast over the heads. */
+/** Cosines and sines [B, S, D/2]. */
 export interface Rotary {
   readonly cos: Tensor;
   readonly sin: Tensor;
@@ -13,16 +13,11 @@ export function inverseFrequencies(size: number, theta: number): Float32Array {
   return Float32Array.from({ length: size / 2 }, (_, i) => 1 / Math.fround(theta ** ((2 * i) / size)));
 }
 
-/** angles […, S, D/2] → cos and sin […, S, 1, D]: each angle turns one pair of the two halves. */
-function rotary(angles: Tensor): Rotary {
-  const doubled = op.concat([angles, angles], -1);
-  const shape = [...doubled.shape.slice(0, -1), 1, doubled.shape[doubled.shape.length - 1]];
-  return { cos: op.reshape(op.cos(doubled), shape), sin: op.reshape(op.sin(doubled), shape) };
-}
+const rotary = (angles: Tensor): Rotary => ({ cos: op.cos(angles), sin: op.sin(angles) });
 
 /**
  * Multimodal rope (Qwen2-VL): the head's frequencies are split into sections that turn with the temporal, the
- * height and the width position. positions [3, B, S] i64 → cos and sin [B, S, 1, headDim].
+ * height and the width position. positions [3, B, S] i64 → cos and sin [B, S, headDim/2].
  */
 export function mrope(
   positions: Tensor,
@@ -44,7 +39,7 @@ export function mrope(
 
 /**
  * Two-dimensional rope of the vision tower: half the frequencies turn with the row, half with the column.
- * positions […, T, 2] i64 (row, column) → cos and sin […, T, 1, headDim].
+ * positions […, T, 2] i64 (row, column) → cos and sin […, T, headDim/2].
  */
 export function rope2d(positions: Tensor, headDim: number): Rotary {
   // Qwen2.5-VL's vision tower has no setting for this base (transformers:modeling_qwen2_5_vl.py).

@@ -30,6 +30,11 @@ export const FUSED_LOWERINGS: Partial<Readonly<Record<CompositeName, Lowering>>>
   silu: kernel('QuickGelu', () => ({ alpha: { float: 1 } }), MICROSOFT),
   rmsNorm: kernel('SimplifiedLayerNormalization', normalization),
   layerNorm: kernel('LayerNormalization', normalization),
+  rope(node, emitter) {
+    const [x, cosine] = node.inputs.map(({ shape }) => shape[2] as number);
+    const attributes = { num_heads: { int: x / (2 * cosine) } };
+    emitter.define(node, 'RotaryEmbedding', emitter.namesOf(node.inputs), { attributes });
+  },
 };
 
 /** What `lower` keeps whole: everything with a kernel, or only what training differentiates as one node. */

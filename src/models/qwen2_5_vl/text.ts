@@ -5,7 +5,7 @@ import * as op from '../../graph/ops.js';
 import { type Dim, divideDim, multiplyDims } from '../../graph/shape.js';
 import { gatedMlp, linear, rmsNorm } from '../../nn/layers.js';
 import type { Parameters } from '../../nn/parameters.js';
-import { mrope } from '../../nn/rotary.js';
+import { mrope, type Rotary } from '../../nn/rotary.js';
 import type { Qwen2_5_VLConfig } from './config.js';
 
 /** Rotated queries and keys and the values of one layer: [B, S, heads, D] (fewer where not all are asked), [B, S, kvHeads, D] twice. */
@@ -151,16 +151,22 @@ export function textModel(
     const name = `model.layers.${layer}`;
     const norm = (x: Tensor): Tensor => rmsNorm(weights, `${name}.input_layernorm`, x, rmsNormEps);
     const project = (x: Tensor, kind: string, heads: number): Tensor =>
-      split(linear(weights, `${name}.self_attn.${kind}_proj`, x, heads * headDim, true), heads);
+      linear(weights, `${name}.self_attn.${kind}_proj`, x, heads * headDim, true);
+    const turned = (x: Tensor, { cos, sin }: Rotary, heads: number): Tensor =>
+      split(rope(x, cos, sin), heads);
     const all = norm(hidden);
-    const key = rope(project(all, 'k', numKeyValueHeads), rotary.cos, rotary.sin);
-    const value = project(all, 'v', numKeyValueHeads);
+    const key = turned(project(all, 'k', numKeyValueHeads), rotary, numKeyValueHeads);
+    const value = split(project(all, 'v', numKeyValueHeads), numKeyValueHeads);
     const last = layer === numHiddenLayers - 1 ? asked : undefined;
     const wanted = (x: Tensor): Tensor => (last === undefined ? x : rowsAsked(x, last));
     hidden = wanted(hidden);
     const mixed = (last?.attend ?? attend)({
       layer,
-      query: rope(project(norm(hidden), 'q', numAttentionHeads), wanted(rotary.cos), wanted(rotary.sin)),
+      query: turned(
+        project(norm(hidden), 'q', numAttentionHeads),
+        { cos: wanted(rotary.cos), sin: wanted(rotary.sin) },
+        numAttentionHeads,
+      ),
       key,
       value,
     });

@@ -98,6 +98,8 @@ function embedPatches(weights: Parameters, config: Qwen2_5_VLConfig, patches: Te
   return op.matmul(patches, op.matrixTranspose(op.reshape(kernel, [hiddenSize, patchSize(config)])));
 }
 
+const headsFirst = (y: Tensor): Tensor => op.transpose(y, [0, 2, 1, 3]);
+
 function blockAttention(
   weights: Parameters,
   { vision }: Qwen2_5_VLConfig,
@@ -108,18 +110,14 @@ function blockAttention(
   const { hiddenSize, numHeads } = vision;
   const qkv = linear(weights, `${name}.qkv`, x, 3 * hiddenSize, true);
   const [query, key, value] = [0, 1, 2].map((part) =>
-    op.reshape(op.slice(qkv, -1, part * hiddenSize, (part + 1) * hiddenSize), [
-      groups,
-      length,
-      numHeads,
-      hiddenSize / numHeads,
-    ]),
+    op.reshape(op.slice(qkv, -1, part * hiddenSize, (part + 1) * hiddenSize), [groups, length, hiddenSize]),
   );
-  const headsFirst = (y: Tensor): Tensor => op.transpose(y, [0, 2, 1, 3]);
+  const apart = (y: Tensor): Tensor =>
+    headsFirst(op.reshape(y, [groups, length, numHeads, hiddenSize / numHeads]));
   const mixed = attention(
-    headsFirst(rope(query, rotary.cos, rotary.sin)),
-    headsFirst(rope(key, rotary.cos, rotary.sin)),
-    headsFirst(value),
+    apart(rope(query, rotary.cos, rotary.sin)),
+    apart(rope(key, rotary.cos, rotary.sin)),
+    apart(value),
     { mask },
   );
   return linear(weights, `${name}.proj`, op.reshape(headsFirst(mixed), x.shape), hiddenSize, true);
