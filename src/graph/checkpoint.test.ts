@@ -86,10 +86,10 @@ describe('checkpoint', () => {
     const chain = chainOf(blocks);
     const [plain, changed] = both(chain);
     expectSame(plain, changed, chain.feeds);
-    // One sigmoid a block, and sharing equal parts does not undo it.
+    // One activation a block, and sharing equal parts does not undo it.
     expect(countOf(shareSubexpressions(flat(plain)), 'silu')).toBe(blocks);
     const shared = shareSubexpressions(flat(changed));
-    expect(countOf(shared, 'sigmoid')).toBe(2 * blocks);
+    expect(countOf(shared, 'silu')).toBe(2 * blocks);
     // What several blocks read is computed once.
     expect(countOf(shared, 'cos')).toBe(blocks === 1 ? 2 : 1);
   });
@@ -98,7 +98,7 @@ describe('checkpoint', () => {
     const chain = chainOf(4);
     const [plain, changed] = both(chain, (i) => i % 2 === 0);
     expectSame(plain, changed, chain.feeds);
-    expect(countOf(shareSubexpressions(flat(changed)), 'sigmoid')).toBe(8);
+    expect(countOf(shareSubexpressions(flat(changed)), 'silu')).toBe(8);
   });
 
   it('begins a block again only after its gradient and all later weights are done', () => {
@@ -107,9 +107,9 @@ describe('checkpoint', () => {
     const [, changed] = both(chain);
     const outputs = shareSubexpressions(flat(changed));
     const [, , ...perWeight] = outputs;
-    const sigmoids = reachable(outputs).filter(({ op: name }) => name === 'sigmoid');
+    const activations = reachable(outputs).filter(({ op: name }) => name === 'silu');
     const first = new Set(reachable(outputs.slice(0, 1)));
-    const again = sigmoids.filter((node) => !first.has(node));
+    const again = activations.filter((node) => !first.has(node));
     expect(again).toHaveLength(blocks);
     again.forEach((node) => {
       const before = new Set<Node>(reachable([node.outputs[0]]));
@@ -125,7 +125,7 @@ describe('checkpoint', () => {
     const chain = chainOf(3);
     const [plain, changed] = both({ ...chain, weights: chain.weights.slice(-2) });
     expectSame(plain, changed, chain.feeds);
-    expect(countOf(shareSubexpressions(flat(changed)), 'sigmoid')).toBe(4);
+    expect(countOf(shareSubexpressions(flat(changed)), 'silu')).toBe(4);
   });
 
   it('takes what only one block reads into that block: the mask of a dropout', () => {
@@ -143,13 +143,13 @@ describe('checkpoint', () => {
     const chain = chainOf(3, (block, states) => (block === 2 ? op.sin(op.exp(states[0])) : null));
     const [plain, changed] = both(chain);
     expectSame(plain, changed, chain.feeds);
-    expect(countOf(shareSubexpressions(flat(changed)), 'sigmoid')).toBe(6);
+    expect(countOf(shareSubexpressions(flat(changed)), 'silu')).toBe(6);
   });
 
   it('changes nothing without a block between two boundaries', () => {
     const chain = chainOf(2);
     const [plain, changed] = both(chain, (i) => i === 1);
     expectSame(plain, changed, chain.feeds);
-    expect(countOf(shareSubexpressions(flat(changed)), 'sigmoid')).toBe(2);
+    expect(countOf(shareSubexpressions(flat(changed)), 'silu')).toBe(2);
   });
 });

@@ -37,18 +37,13 @@ function elementwise(name: string, decompose: (x: Tensor) => Tensor): CompositeD
   };
 }
 
-function normalization(name: string, decompose: CompositeDefinition['decompose']): CompositeDefinition {
-  return {
-    infer(inputs) {
-      needFloats(name, inputs);
-      const [x, ...vectors] = inputs;
-      if (vectors.some((vector) => !sameShape(vector.shape, [last(x)]))) {
-        refuse(name, inputs, 'weight and bias must have the size of the last axis');
-      }
-      return [x];
-    },
-    decompose,
-  };
+function inferNormalization(name: string, inputs: readonly TensorType[]): TensorType[] {
+  needFloats(name, inputs);
+  const [x, ...vectors] = inputs;
+  if (vectors.some((vector) => !sameShape(vector.shape, [last(x)]))) {
+    refuse(name, inputs, 'weight and bias must have the size of the last axis');
+  }
+  return [x];
 }
 
 /** Queries as attention groups them, and what each pays to every key. */
@@ -152,20 +147,29 @@ const TABLE = {
     return op.sub(shifted, op.log(op.reduceSum(op.exp(shifted), [-1])));
   }),
 
-  /** x / √(mean(x²) + ε) · weight. */
-  rmsNorm: normalization('rmsNorm', ([x, weight], { epsilon }) => {
-    const meanSquare = op.reduceMean(op.mul(x, x), [-1]);
-    const scale = op.reciprocal(op.sqrt(op.add(meanSquare, epsilon as number)));
-    return [op.mul(op.mul(x, scale), weight)];
-  }),
+  /** x / √(mean(x²) + ε) · weight; and 1 / √(mean(x²) + ε) […, 1], for its gradient. */
+  rmsNorm: {
+    infer(inputs) {
+      const [x] = inferNormalization('rmsNorm', inputs);
+      return [x, { ...x, shape: [...x.shape.slice(0, -1), 1] }];
+    },
+    decompose([x, weight], { epsilon }) {
+      const meanSquare = op.reduceMean(op.mul(x, x), [-1]);
+      const scale = op.reciprocal(op.sqrt(op.add(meanSquare, epsilon as number)));
+      return [op.mul(op.mul(x, scale), weight), scale];
+    },
+  },
 
   /** (x − mean) / √(variance + ε) · weight + bias. */
-  layerNorm: normalization('layerNorm', ([x, weight, bias], { epsilon }) => {
-    const centred = op.sub(x, op.reduceMean(x, [-1]));
-    const variance = op.reduceMean(op.mul(centred, centred), [-1]);
-    const scale = op.reciprocal(op.sqrt(op.add(variance, epsilon as number)));
-    return [op.add(op.mul(op.mul(centred, scale), weight), bias)];
-  }),
+  layerNorm: {
+    infer: (inputs) => inferNormalization('layerNorm', inputs),
+    decompose([x, weight, bias], { epsilon }) {
+      const centred = op.sub(x, op.reduceMean(x, [-1]));
+      const variance = op.reduceMean(op.mul(centred, centred), [-1]);
+      const scale = op.reciprocal(op.sqrt(op.add(variance, epsilon as number)));
+      return [op.add(op.mul(op.mul(centred, scale), weight), bias)];
+    },
+  },
 
   /** x […, in] · weightᵀ [out, in] (+ bias [out]) → […, out], as PyTorch stores it. */
   linear: {

@@ -163,6 +163,23 @@ export const GRADIENT_RULES: Readonly<Record<string, Rule>> = {
     const [y] = node.outputs;
     return [op.sub(gradient, op.mul(op.exp(y), op.reduceSum(gradient, [-1])))];
   },
+  // x·σ(x) has the derivative σ + y·(1 − σ).
+  silu: elementwise((x, y) => {
+    const sigma = op.sigmoid(x);
+    return op.add(sigma, op.mul(y, op.sub(1, sigma)));
+  }),
+  // Of x̂ = x · scale: what leaves along x̂ itself changes its length alone, which is normed away.
+  rmsNorm: (gradient, node) => {
+    const [x, weight] = node.inputs;
+    const [, scale] = node.outputs;
+    const size = weight.shape[0] as number;
+    const normed = op.mul(x, scale);
+    const products = op.mul(gradient, normed);
+    const column = op.reshape(op.mul(weight, 1 / size), [size, 1]);
+    const along = op.matmul(products, column);
+    const across = op.sub(op.mul(gradient, weight), op.mul(normed, along));
+    return [op.mul(across, scale), unbroadcast(products, weight)];
+  },
   // Turned back; and how a turn changes with its cosine and its sine.
   rope: (gradient, node) => {
     const [x, cosine, sine] = node.inputs;

@@ -36,6 +36,10 @@ export class Emitter {
     return this.uses.get(tensor) === 1;
   }
 
+  isUsed(tensor: Tensor): boolean {
+    return this.uses.has(tensor);
+  }
+
   nameOf(tensor: Tensor): string {
     const name = this.names.get(tensor);
     if (name === undefined) throw new InternalError(`an output of ${tensor.node.op} has not been lowered`);
@@ -58,12 +62,17 @@ export class Emitter {
     return name;
   }
 
-  /** Adds the node whose outputs are `node`'s. */
-  define(node: Node, type: string, inputs: readonly string[], options: EmitOptions = {}): void {
-    const outputs = node.outputs.map((output) => this.reserved.get(output) ?? this.fresh(type));
-    this.add({ type, inputs, outputs, ...options });
-    node.outputs.forEach((output, i) => {
-      this.bind(output, outputs[i]);
+  /** Adds the node whose outputs are `node`'s, or the first few of them. */
+  define(
+    node: Node,
+    type: string,
+    inputs: readonly string[],
+    { outputs = node.outputs, ...options }: EmitOptions & { readonly outputs?: readonly Tensor[] } = {},
+  ): void {
+    const names = outputs.map((output) => this.reserved.get(output) ?? this.fresh(type));
+    this.add({ type, inputs, outputs: names, ...options });
+    outputs.forEach((output, i) => {
+      this.bind(output, names[i]);
     });
   }
 

@@ -28,7 +28,12 @@ export const FUSED_LOWERINGS: Partial<Readonly<Record<CompositeName, Lowering>>>
   gelu: kernel('Gelu', () => ({ approximate: { string: 'none' } })),
   // x·σ(αx) with α = 1.
   silu: kernel('QuickGelu', () => ({ alpha: { float: 1 } }), MICROSOFT),
-  rmsNorm: kernel('SimplifiedLayerNormalization', normalization),
+  rmsNorm(node, emitter) {
+    const [normed, scale] = node.outputs;
+    const outputs = emitter.isUsed(scale) ? [normed, scale] : [normed];
+    const options = { attributes: normalization(node.attributes), outputs };
+    emitter.define(node, 'SimplifiedLayerNormalization', emitter.namesOf(node.inputs), options);
+  },
   layerNorm: kernel('LayerNormalization', normalization),
   rope(node, emitter) {
     const [x, cosine] = node.inputs.map(({ shape }) => shape[2] as number);
