@@ -28,6 +28,13 @@ export function torchSides(python: Python | undefined): Side[] {
   }));
 }
 
+/** TRL's trainer around the same model, which is what people train with. */
+export function trlSides(python: Python | undefined): Side[] {
+  if (python === undefined) return [];
+  const file = new URL('trl_step.py', import.meta.url);
+  return [{ name: 'TRL, torch sdpa', command: (job) => pythonScript(python.command, file, job, 'sdpa') }];
+}
+
 export interface Progress {
   readonly rounds: number;
   readonly folder: string;

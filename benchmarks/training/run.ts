@@ -1,5 +1,5 @@
 /**
- * An SFT step here and in torch (transformers), on the CPU, with the same weights and the same batch:
+ * An SFT step here, in TRL and in torch alone (transformers), on the CPU, with the same weights and the same batch:
  * `npx tsx benchmarks/training/run.ts [--python PATH] [--rounds 5] [--steps 5] [--threads N] [--model FOLDER] [--save]`.
  * Prints tables, then one JSON line; exit code 1 if the sides do not compute the same loss and gradient norm.
  */
@@ -11,7 +11,7 @@ import { publish, runBenchmark } from '../shared/benchmark.js';
 import { describeMachine, findPython, machineLine } from '../shared/machine.js';
 import { formatSpread, median, spread } from '../shared/report.js';
 import { OPTIMIZER, type StepJob, stepResult } from './jobs.js';
-import { measureMatmul, measureRounds, OURS, type Progress, torchSides } from './measure.js';
+import { measureMatmul, measureRounds, OURS, type Progress, torchSides, trlSides } from './measure.js';
 import { agreementLine, type CaseFigures, caseFigures, flopLines, sameTable, speedTable } from './report.js';
 import {
   ANSWER_TOKENS,
@@ -60,7 +60,7 @@ async function main(folder: string): Promise<void> {
   const rounds = wholeNumber('--rounds', values.rounds, 1);
   const steps = wholeNumber('--steps', values.steps, 1);
   const threads = wholeNumber('--threads', values.threads, 1);
-  const python = findPython(values.python);
+  const python = findPython(values.python, ['torch', 'transformers', 'trl']);
   const machine = describeMachine(python);
   const torch = torchSides(python);
   const progress = (what: string): Progress => ({
@@ -92,7 +92,7 @@ async function main(folder: string): Promise<void> {
       optimizer: OPTIMIZER,
     };
     const results = measureRounds(
-      [OURS, ...torch],
+      [OURS, ...trlSides(python), ...torch],
       job,
       stepResult,
       progress(`${model.name}, ${shape.name}`),
@@ -109,13 +109,13 @@ async function main(folder: string): Promise<void> {
     ([side, gflops]) => `${side === OURS.name ? 'ONNX Runtime' : 'torch'} ${formatSpread(spread(gflops), 0)}`,
   );
   const markdown = [
-    '# An SFT step: safeguard-vl and torch',
+    '# An SFT step: safeguard-vl, TRL and torch',
     `${machineLine(machine)}; ${threads} threads, ${rounds} rounds of ${steps} steps after ${WARMUP_STEPS}, f32, fresh processes in alternating order.`,
     speedTable(figures),
     `Peak: one ${MATMUL_SIZE}³ f32 product, GFLOP/s: ${matmul.join(', ')}; "of peak" is of the higher median, ${peak.toFixed(0)}.`,
     `FLOP counted are 3 × 2·m·n·k of the forward pass's products (flops.ts), for real tokens only:\n\n${flopLines(figures)}`,
     ...(python === undefined
-      ? ['No Python with torch was there: nothing is compared.']
+      ? ['No Python with torch and TRL was there: nothing is compared.']
       : [sameTable(figures), agreementLine(figures)]),
   ].join('\n\n');
   publish({

@@ -1,0 +1,135 @@
+"""One measuring process of TRL's side: `trl_step.py JOB.json eager|sdpa` prints its result as a JSON line.
+
+TRL's own SFTTrainer makes the steps of torch_step.py, on the CPU in f32, from the same collated batch; a step is timed from
+there to the updated weights. Where it has a faster way that changes no result it is taken: no gradient checkpointing,
+the fused AdamW. It logs entropy and accuracy at every step and cannot be told not to.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+import warnings
+
+# Nothing is looked up in the Hub.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+from torch_common import parameter_groups, peak_mib
+
+
+def batch_of(job):
+    """What the trainer's collators make of a batch, its pictures included."""
+    from safetensors.torch import load_file
+    from transformers import AutoConfig
+
+    batch = load_file(job["batch"])
+    ids = batch["input_ids"]
+    labels = ids.clone()
+    labels[:, : -job["answerLength"]] = -100
+    whole = {**batch, "labels": labels, "attention_mask": torch.ones_like(ids)}
+    if "pixel_values" in batch:
+        image = AutoConfig.from_pretrained(job["model"]).image_token_id
+        whole["mm_token_type_ids"] = (ids == image).int()
+    return whole
+
+
+def some_tokenizer():
+    """The trainer wants one, and has nothing to do with it."""
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel({"<pad>": 0, "<eos>": 1}, unk_token="<pad>"))
+    return PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="<eos>")
+
+
+def make_trainer(job, attention, folder):
+    from datasets import Dataset
+    from transformers import Qwen2_5_VLForConditionalGeneration, TrainerCallback
+    from trl import SFTConfig, SFTTrainer
+
+    settings = job["optimizer"]
+    batch = batch_of(job)
+    rows = [{"input_ids": ids, "labels": ids} for ids in batch["input_ids"].tolist()]
+
+    class FusedTrainer(SFTTrainer):
+        def create_optimizer(self, *args, **kwargs):
+            self.optimizer = torch.optim.AdamW(
+                parameter_groups(self.model, settings["weightDecay"]),
+                lr=settings["lr"],
+                betas=tuple(settings["betas"]),
+                eps=settings["eps"],
+                fused=True,
+            )
+            return self.optimizer
+
+    class Clock(TrainerCallback):
+        """Notes each step's time, and what the trainer logs of it."""
+
+        def __init__(self):
+            self.milliseconds = []
+            self.logs = []
+
+        def on_step_begin(self, args, state, control, **kwargs):
+            self.started = time.perf_counter()
+
+        def on_step_end(self, args, state, control, **kwargs):
+            self.milliseconds.append((time.perf_counter() - self.started) * 1000)
+
+        def on_log(self, args, state, control, logs=None, **kwargs):
+            if "loss" in logs:
+                self.logs.append(logs)
+
+    config = SFTConfig(
+        output_dir=folder,
+        use_cpu=True,
+        bf16=False,
+        max_steps=job["warmup"] + job["steps"],
+        per_device_train_batch_size=len(rows),
+        gradient_accumulation_steps=1,
+        max_length=None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
+        learning_rate=settings["lr"],
+        lr_scheduler_type="constant",
+        max_grad_norm=settings["maxGradNorm"],
+        gradient_checkpointing=False,
+        logging_steps=1,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+    )
+    clock = Clock()
+    trainer = FusedTrainer(
+        model=Qwen2_5_VLForConditionalGeneration.from_pretrained(
+            job["model"], dtype=torch.float32, attn_implementation=attention
+        ),
+        processing_class=some_tokenizer(),
+        args=config,
+        train_dataset=Dataset.from_list(rows),
+        data_collator=lambda _: dict(batch),
+        callbacks=[clock],
+    )
+    return trainer, clock
+
+
+def main():
+    with open(sys.argv[1], encoding="utf8") as file:
+        job = json.load(file)
+    torch.set_num_threads(job["threads"])
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        trainer, clock = make_trainer(job, sys.argv[2], folder)
+        trainer.train()
+    result = {
+        "losses": [float(log["loss"]) for log in clock.logs],
+        "gradNorms": [float(log["grad_norm"]) for log in clock.logs],
+        "milliseconds": clock.milliseconds[job["warmup"] :],
+        "peakMib": peak_mib(),
+    }
+    print(json.dumps(result))
+
+
+main()
