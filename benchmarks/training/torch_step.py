@@ -10,7 +10,7 @@ import sys
 import time
 
 import torch
-from torch_common import parameter_groups, peak_mib
+from torch_common import fused_adamw, peak_mib
 
 
 def measure_matmul(size, repeats):
@@ -27,13 +27,6 @@ def measure_matmul(size, repeats):
     return {"milliseconds": milliseconds}
 
 
-def make_optimizer(model, settings):
-    groups = parameter_groups(model, settings["weightDecay"])
-    return torch.optim.AdamW(
-        groups, lr=settings["lr"], betas=tuple(settings["betas"]), eps=settings["eps"], fused=True
-    )
-
-
 def measure_steps(job, attention):
     from safetensors.torch import load_file
     from torch.utils.flop_counter import FlopCounterMode
@@ -42,7 +35,7 @@ def measure_steps(job, attention):
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
         job["model"], dtype=torch.float32, attn_implementation=attention
     ).train()
-    optimizer = make_optimizer(model, job["optimizer"])
+    optimizer = fused_adamw(model, job["optimizer"])
     batch = load_file(job["batch"])
     ids = batch["input_ids"]
     answer = job["answerLength"]

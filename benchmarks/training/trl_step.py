@@ -10,14 +10,14 @@ import json
 import os
 import sys
 import tempfile
-import time
 import warnings
 
 # Nothing is looked up in the Hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
-from torch_common import parameter_groups, peak_mib
+from torch_common import fused_adamw, peak_mib
+from trl_common import StepClock, trainer_settings
 
 
 def batch_of(job):
@@ -47,61 +47,24 @@ def some_tokenizer():
 
 def make_trainer(job, attention, folder):
     from datasets import Dataset
-    from transformers import Qwen2_5_VLForConditionalGeneration, TrainerCallback
+    from transformers import Qwen2_5_VLForConditionalGeneration
     from trl import SFTConfig, SFTTrainer
 
-    settings = job["optimizer"]
     batch = batch_of(job)
     rows = [{"input_ids": ids, "labels": ids} for ids in batch["input_ids"].tolist()]
 
     class FusedTrainer(SFTTrainer):
         def create_optimizer(self, *args, **kwargs):
-            self.optimizer = torch.optim.AdamW(
-                parameter_groups(self.model, settings["weightDecay"]),
-                lr=settings["lr"],
-                betas=tuple(settings["betas"]),
-                eps=settings["eps"],
-                fused=True,
-            )
+            self.optimizer = fused_adamw(self.model, job["optimizer"])
             return self.optimizer
 
-    class Clock(TrainerCallback):
-        """Notes each step's time, and what the trainer logs of it."""
-
-        def __init__(self):
-            self.milliseconds = []
-            self.logs = []
-
-        def on_step_begin(self, args, state, control, **kwargs):
-            self.started = time.perf_counter()
-
-        def on_step_end(self, args, state, control, **kwargs):
-            self.milliseconds.append((time.perf_counter() - self.started) * 1000)
-
-        def on_log(self, args, state, control, logs=None, **kwargs):
-            if "loss" in logs:
-                self.logs.append(logs)
-
     config = SFTConfig(
-        output_dir=folder,
-        use_cpu=True,
-        bf16=False,
-        max_steps=job["warmup"] + job["steps"],
-        per_device_train_batch_size=len(rows),
-        gradient_accumulation_steps=1,
+        **trainer_settings(job, folder, len(rows)),
         max_length=None,
         dataset_kwargs={"skip_prepare_dataset": True},
         remove_unused_columns=False,
-        learning_rate=settings["lr"],
-        lr_scheduler_type="constant",
-        max_grad_norm=settings["maxGradNorm"],
-        gradient_checkpointing=False,
-        logging_steps=1,
-        save_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
     )
-    clock = Clock()
+    clock = StepClock()
     trainer = FusedTrainer(
         model=Qwen2_5_VLForConditionalGeneration.from_pretrained(
             job["model"], dtype=torch.float32, attn_implementation=attention

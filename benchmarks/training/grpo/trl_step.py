@@ -18,17 +18,17 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
 import torch
-from torch_common import parameter_groups, peak_mib
+from torch_common import fused_adamw, peak_mib
+from trl_common import StepClock, trainer_settings
 
 
 def make_trainer(job, attention, folder):
     from datasets import Dataset
-    from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration, TrainerCallback
+    from transformers import AutoTokenizer, Qwen2_5_VLForConditionalGeneration
     from trl import GRPOConfig, GRPOTrainer
 
     completions = job["completions"]
     total = job["warmup"] + job["steps"]
-    optimizer = job["optimizer"]
 
     class MeasuredTrainer(GRPOTrainer):
         """The trainer with clocks around its phases."""
@@ -56,35 +56,25 @@ def make_trainer(job, attention, folder):
             return result
 
         def create_optimizer(self, *args, **kwargs):
-            self.optimizer = torch.optim.AdamW(
-                parameter_groups(self.model, optimizer["weightDecay"]),
-                lr=optimizer["lr"],
-                betas=tuple(optimizer["betas"]),
-                eps=optimizer["eps"],
-                fused=True,
-            )
+            self.optimizer = fused_adamw(self.model, job["optimizer"])
             return self.optimizer
 
-    class Clock(TrainerCallback):
-        """Notes each step's time by phase, and what the trainer logs of it."""
+    class PhaseClock(StepClock):
+        """Notes each step's phases, and how many tokens were sampled."""
 
         def __init__(self):
+            super().__init__()
             self.steps = []
-            self.logs = []
 
-        def on_step_begin(self, args, state, control, **kwargs):
-            self.started = time.perf_counter()
+        def on_step_begin(self, *args, **kwargs):
+            super().on_step_begin(*args, **kwargs)
             trainer.phases.update(rollout=0.0, scoring=0.0)
 
-        def on_step_end(self, args, state, control, **kwargs):
-            seconds = time.perf_counter() - self.started
-            rollout, scoring = trainer.phases["rollout"], trainer.phases["scoring"]
-            phases = {"rollout": rollout, "scoring": scoring, "update": seconds - rollout - scoring}
-            self.steps.append(({name: 1000 * value for name, value in phases.items()}, trainer.sampled))
-
-        def on_log(self, args, state, control, logs=None, **kwargs):
-            if "loss" in logs:
-                self.logs.append(logs)
+        def on_step_end(self, *args, **kwargs):
+            super().on_step_end(*args, **kwargs)
+            phases = {name: 1000 * seconds for name, seconds in trainer.phases.items()}
+            phases["update"] = self.milliseconds[-1] - sum(phases.values())
+            self.steps.append((phases, trainer.sampled))
 
     model = Qwen2_5_VLForConditionalGeneration.from_pretrained(
         job["model"], dtype=torch.float32, attn_implementation=attention
@@ -92,13 +82,8 @@ def make_trainer(job, attention, folder):
     for parameter in model.model.visual.parameters():
         parameter.requires_grad_(False)
     config = GRPOConfig(
-        output_dir=folder,
-        use_cpu=True,
-        bf16=False,
-        max_steps=total,
-        per_device_train_batch_size=len(completions),
+        **trainer_settings(job, folder, len(completions)),
         num_generations=len(completions),
-        gradient_accumulation_steps=1,
         max_completion_length=len(completions[0]),
         temperature=1.0,
         top_p=1.0,
@@ -108,17 +93,9 @@ def make_trainer(job, attention, folder):
         beta=job["beta"],
         epsilon=0.2,
         scale_rewards="group",
-        learning_rate=optimizer["lr"],
-        lr_scheduler_type="constant",
-        max_grad_norm=optimizer["maxGradNorm"],
-        gradient_checkpointing=False,
         model_init_kwargs=None,
-        logging_steps=1,
-        save_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
     )
-    clock = Clock()
+    clock = PhaseClock()
     trainer = MeasuredTrainer(
         model=model,
         processing_class=AutoTokenizer.from_pretrained(job["model"]),
