@@ -93,7 +93,7 @@ export interface GroupAttention {
 /**
  * Inputs, of {@link groupFeeds}: `places_of_all_prompt` [batch, P], `…_completions` [batch, group, longest] and `…_back` [batch, seq],
  * the same called `places_of_asked_…` for the rows that are asked for (of a prompt its last token, so one place); `prompt_present`
- and `prompt_own` [batch, P] f32; `prompt_mask` [1, 1, P, P] and `own_mask` [longest, longest]; and those of `askedRows`.
+ * and `prompt_own` [batch, P] f32; `prompt_mask` [1, 1, P, P] and `own_mask` [longest, longest]; and those of `askedRows`.
  * P is a multiple of `pieces`, in which prompts attend.
  */
 export function groupAttention(pieces: number): GroupAttention {

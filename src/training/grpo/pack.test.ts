@@ -157,6 +157,22 @@ describe('packGroups', { timeout: 120_000 }, () => {
     },
   );
 
+  it('gives the same for groups of different sizes, and for completions of one token', async () => {
+    const [first, second, third] = groups();
+    const list: PackableGroup[] = [
+      first,
+      { ...second, completions: second.completions.slice(0, 1) },
+      { ...third, completions: [[3], [4]] },
+    ];
+    const settings: LossSettings = {
+      loss_type: 'grpo',
+      importance_sampling_level: 'token',
+      epsilon: 0.2,
+      beta: 0.04,
+    };
+    expectSame(await outcomeOf(list, settings), await outcomeOf(unpacked(list), settings));
+  });
+
   it('computes the prompt once', () => {
     const { config } = tiny;
     const pack = (list: readonly PackableGroup[]): number =>
