@@ -34,12 +34,13 @@ describe('groupFeeds', () => {
     expect(feeds.places_of_all_prompt.shape).toEqual([2, 4]);
     expect(feeds.places_of_all_completions.shape).toEqual([2, 2, 4]);
     expect(numbers(feeds.places_of_all_prompt)).toEqual([7, 0, 1, 2, 15, 8, 9, 15]);
-    expect(numbers(feeds.places_of_all_completions)).toEqual([
-      ...[3, 4, 7, 7],
-      ...[5, 7, 7, 7],
-      ...[10, 15, 15, 15],
-      ...[15, 15, 15, 15],
-    ]);
+    const completions = [
+      [3, 4, 7, 7],
+      [5, 7, 7, 7],
+      [10, 15, 15, 15],
+      [15, 15, 15, 15],
+    ];
+    expect(numbers(feeds.places_of_all_completions)).toEqual(completions.flat());
     expect(numbers(feeds.prompt_own)).toEqual([1, 0, 0, 0, 1, 0, 0, 0]);
     expect(numbers(feeds.prompt_present)).toEqual([0, 1, 1, 1, 0, 1, 1, 0]);
   });

@@ -170,7 +170,9 @@ describe('packGroups', { timeout: 120_000 }, () => {
       epsilon: 0.2,
       beta: 0.04,
     };
-    expectSame(await outcomeOf(list, settings), await outcomeOf(unpacked(list), settings));
+    const packed = await outcomeOf(list, settings);
+    expect(packed.logProbs).toHaveLength(list.flatMap(({ completions }) => completions).flat().length);
+    expectSame(packed, await outcomeOf(unpacked(list), settings));
   });
 
   it('computes the prompt once', () => {
