@@ -1,7 +1,14 @@
 """What the measuring processes of TRL's trainers share."""
 
+import contextlib
+import json
+import sys
+import tempfile
 import time
+import warnings
 
+import torch
+from torch_common import peak_mib
 from transformers import TrainerCallback
 
 
@@ -41,3 +48,21 @@ def trainer_settings(job, folder, rows):
         "report_to": [],
         "disable_tqdm": True,
     }
+
+
+def run_job(make_trainer, figures):
+    """Trains the job of the command line with what make_trainer(job, attention, folder) gives, and prints its figures."""
+    with open(sys.argv[1], encoding="utf8") as file:
+        job = json.load(file)
+    torch.set_num_threads(job["threads"])
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        trainer, clock = make_trainer(job, sys.argv[2], folder)
+        trainer.train()
+    result = {
+        "losses": [float(log["loss"]) for log in clock.logs],
+        "gradNorms": [float(log["grad_norm"]) for log in clock.logs],
+        "peakMib": peak_mib(),
+        **figures(clock, job["warmup"]),
+    }
+    print(json.dumps(result))

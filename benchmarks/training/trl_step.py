@@ -5,19 +5,14 @@ there to the updated weights. Where it has a faster way that changes no result i
 the fused AdamW. It logs entropy and accuracy at every step and cannot be told not to.
 """
 
-import contextlib
-import json
 import os
-import sys
-import tempfile
-import warnings
 
 # Nothing is looked up in the Hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
-from torch_common import fused_adamw, peak_mib
-from trl_common import StepClock, trainer_settings
+from torch_common import fused_adamw
+from trl_common import StepClock, run_job, trainer_settings
 
 
 def batch_of(job):
@@ -78,21 +73,8 @@ def make_trainer(job, attention, folder):
     return trainer, clock
 
 
-def main():
-    with open(sys.argv[1], encoding="utf8") as file:
-        job = json.load(file)
-    torch.set_num_threads(job["threads"])
-    warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
-        trainer, clock = make_trainer(job, sys.argv[2], folder)
-        trainer.train()
-    result = {
-        "losses": [float(log["loss"]) for log in clock.logs],
-        "gradNorms": [float(log["grad_norm"]) for log in clock.logs],
-        "milliseconds": clock.milliseconds[job["warmup"] :],
-        "peakMib": peak_mib(),
-    }
-    print(json.dumps(result))
+def figures(clock, warmup):
+    return {"milliseconds": clock.milliseconds[warmup:]}
 
 
-main()
+run_job(make_trainer, figures)

@@ -13,6 +13,7 @@ import {
 import * as c from './composites.js';
 import type { Tensor } from './node.js';
 import * as op from './ops.js';
+import * as rows from './row-composites.js';
 
 const NORMAL: readonly Case[] = [
   caseOf('silu', { x: floats([2, 3], -4, 4) }, ({ x }) => c.silu(x)),
@@ -66,7 +67,7 @@ const index = (shape: readonly number[], data: readonly number[]): Tensor =>
   op.constant('i64', shape, BigInt64Array.from(data, BigInt));
 
 /** Two rows of three: one of each in the first part, two in the second. */
-const SPLIT: c.SplitRows = {
+const SPLIT: rows.SplitRows = {
   first: index([2, 1], [2, 4]),
   second: index([2, 2], [0, 1, 3, 5]),
   back: index([2, 3], [1, 2, 0, 4, 3, 5]),
@@ -118,13 +119,15 @@ const ATTENTION: readonly Case[] = [
     },
   ),
   caseOf('take', { x: floats([4, 2]) }, ({ x }) =>
-    c.take(x, index([3], [2, 0, 3]), index([4], [1, 3, 0, 2])),
+    rows.take(x, index([3], [2, 0, 3]), index([4], [1, 3, 0, 2])),
   ),
   caseOf('splitRows', { x: floats([6, 2]) }, ({ x }) => {
-    const [a, b] = c.splitRows(x, SPLIT);
+    const [a, b] = rows.splitRows(x, SPLIT);
     return op.concat([op.mul(a, a), b], 1);
   }),
-  caseOf('joinRows', { a: floats([2, 1, 2]), b: floats([2, 2, 2]) }, ({ a, b }) => c.joinRows(a, b, SPLIT)),
+  caseOf('joinRows', { a: floats([2, 1, 2]), b: floats([2, 2, 2]) }, ({ a, b }) =>
+    rows.joinRows(a, b, SPLIT),
+  ),
   caseOf(
     'attention of named sizes',
     {

@@ -5,14 +5,13 @@ import {
   COMPOSITES,
   type CompositeName,
   halvesOf,
-  joinRows,
   markedOperands,
   rope,
-  splitRows,
 } from './composites.js';
 import { type Node, reachable, type Tensor } from './node.js';
 import * as op from './ops.js';
 import { numbers } from './primitives.js';
+import { joinRows, splitRows } from './row-composites.js';
 import { evaluateDim, formatShape, multiplyDims, sameShape, sizeOf } from './shape.js';
 
 /** From the gradients of a node's outputs (its first one's, and all) to one per input; null where none flows. */
@@ -228,6 +227,24 @@ function throughSoftmax(weights: Tensor, { arriving, left, values, score }: Thro
   return op.mul(weights, centred);
 }
 
+/** Of attention's output, and of log Σ exp of its scores where that is one, to queries, keys, values and mask. */
+function attentionGradients(node: Node, scale: number, toMixed: Tensor, toScore?: Tensor): Tensor[] {
+  const [q, k, v, mask] = node.inputs;
+  const { queries, weights } = attentionWeights(node.inputs, scale);
+  const arriving = grouped(toMixed, queries);
+  const left = grouped(node.outputs[0], queries);
+  // The softmax is the gradient of log Σ exp.
+  const score = toScore && grouped(toScore, queries);
+  const toScores = throughSoftmax(weights, { arriving, left, values: v, score });
+  const toQueries = op.reshape(op.matmul(toScores, k), q.shape);
+  return [
+    scale === 1 ? toQueries : op.mul(toQueries, scale),
+    op.matmul(op.matrixTranspose(toScores), queries),
+    op.matmul(op.matrixTranspose(weights), arriving),
+    ...(mask === undefined ? [] : [toMask(toScores, node)]),
+  ];
+}
+
 /**
  * Composites that a training graph takes apart, and whose own rule is cheaper all the same; it reads values of the
  * decomposition, which lowering shares.
@@ -248,41 +265,8 @@ const DECOMPOSED_RULES: Readonly<Record<string, Rule>> = {
     const rows = op.reshape(gradient, [multiplyDims(back.shape[0], back.shape[1]), ...a.shape.slice(2)]);
     return [...splitRows(rows, { first, second, back }), null, null, null];
   },
-  attention: (gradient, node) => {
-    const [q, k, v, mask] = node.inputs;
-    const scale = node.attributes.scale as number;
-    const { queries, weights } = attentionWeights(node.inputs, scale);
-    const arriving = grouped(gradient, queries);
-    const toScores = throughSoftmax(weights, {
-      arriving,
-      left: grouped(node.outputs[0], queries),
-      values: v,
-    });
-    return [
-      op.mul(op.reshape(op.matmul(toScores, k), q.shape), scale),
-      op.matmul(op.matrixTranspose(toScores), queries),
-      op.matmul(op.matrixTranspose(weights), arriving),
-      ...(mask === undefined ? [] : [toMask(toScores, node)]),
-    ];
-  },
-  scoredAttention: (_, node, [toMixed, toScore]) => {
-    const [q, k, v] = node.inputs;
-    const { queries, weights } = attentionWeights(node.inputs, 1);
-    const arriving = grouped(toMixed, queries);
-    const toScores = throughSoftmax(weights, {
-      arriving,
-      left: grouped(node.outputs[0], queries),
-      values: v,
-      // The softmax is the gradient of log Σ exp.
-      score: grouped(toScore, queries),
-    });
-    return [
-      op.reshape(op.matmul(toScores, k), q.shape),
-      op.matmul(op.matrixTranspose(toScores), queries),
-      op.matmul(op.matrixTranspose(weights), arriving),
-      toMask(toScores, node),
-    ];
-  },
+  attention: (gradient, node) => attentionGradients(node, node.attributes.scale as number, gradient),
+  scoredAttention: (_, node, [toMixed, toScore]) => attentionGradients(node, 1, toMixed, toScore),
   sharedAttention: (_, node, [toMixed, toShare]) => {
     const [q, k] = node.inputs;
     const marked = markedOperands(node.inputs);
@@ -439,7 +423,9 @@ class Walk {
   private step(node: Node, needed: ReadonlySet<Tensor>): void {
     const rule = GRADIENT_RULES[node.op] ?? DECOMPOSED_RULES[node.op];
     if (rule !== undefined) {
-      const all = node.outputs.map((output) => this.of(output) ?? op.expand(op.scalar(0), output.shape));
+      const all = node.outputs.map(
+        (output) => this.of(output) ?? op.expand(op.scalar(0, output.dtype), output.shape),
+      );
       rule(all[0], node, all).forEach((value, i) => {
         if (value !== null && needed.has(node.inputs[i])) this.add(node.inputs[i], value);
       });

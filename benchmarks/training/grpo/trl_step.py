@@ -5,21 +5,16 @@ reference and updates. What it sampled is then replaced by the job's completions
 tokens. Where it has a faster way that changes no result it is taken: no gradient checkpointing, the fused AdamW.
 """
 
-import contextlib
-import json
 import os
-import sys
-import tempfile
 import time
-import warnings
 
 # GRPOTrainer and the Hub are silent; nothing is looked up there.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
 import torch
-from torch_common import fused_adamw, peak_mib
-from trl_common import StepClock, trainer_settings
+from torch_common import fused_adamw
+from trl_common import StepClock, run_job, trainer_settings
 
 
 def make_trainer(job, attention, folder):
@@ -107,24 +102,13 @@ def make_trainer(job, attention, folder):
     return trainer, clock
 
 
-def main():
-    with open(sys.argv[1], encoding="utf8") as file:
-        job = json.load(file)
-    torch.set_num_threads(job["threads"])
-    warnings.simplefilter("ignore")
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
-        trainer, clock = make_trainer(job, sys.argv[2], folder)
-        trainer.train()
-    measured = clock.steps[job["warmup"] :]
-    result = {
-        "losses": [float(log["loss"]) for log in clock.logs],
-        "gradNorms": [float(log["grad_norm"]) for log in clock.logs],
+def figures(clock, warmup):
+    measured = clock.steps[warmup:]
+    return {
         "entropies": [float(log["entropy"]) for log in clock.logs],
         "sampled": [sampled for _, sampled in measured],
         "measured": [phases for phases, _ in measured],
-        "peakMib": peak_mib(),
     }
-    print(json.dumps(result))
 
 
-main()
+run_job(make_trainer, figures)

@@ -2,17 +2,10 @@
  * @module Attention in rows that are groups, [prompt | completion 1 | … | completion G]: each completion sees the prompt and
  * itself. Nothing between two completions is computed, and the prompt's part of the scores needs no mask.
  */
-import {
-  attention,
-  joinRows,
-  MASKED,
-  scoredAttention,
-  sharedAttention,
-  type SplitRows,
-  splitRows,
-} from '../../graph/composites.js';
+import { attention, MASKED, scoredAttention, sharedAttention } from '../../graph/composites.js';
 import type { Tensor } from '../../graph/node.js';
 import * as op from '../../graph/ops.js';
+import { joinRows, type SplitRows, splitRows } from '../../graph/row-composites.js';
 import { type Dim, multiplyDims } from '../../graph/shape.js';
 import { askedRows } from './asked-rows.js';
 import { type AskedStates, type Attend, attendBackwards, lengthOfPieces, type Projections } from './text.js';

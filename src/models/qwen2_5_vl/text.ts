@@ -1,7 +1,8 @@
 /** @module The language model: embeddings in, hidden states and logits out (transformers:modeling_qwen2_5_vl.py). */
-import { attention, embedding, rope, take } from '../../graph/composites.js';
+import { attention, embedding, rope } from '../../graph/composites.js';
 import type { Tensor } from '../../graph/node.js';
 import * as op from '../../graph/ops.js';
+import { take } from '../../graph/row-composites.js';
 import { type Dim, divideDim, multiplyDims } from '../../graph/shape.js';
 import { gatedMlp, linear, rmsNorm } from '../../nn/layers.js';
 import type { Parameters } from '../../nn/parameters.js';
