@@ -134,4 +134,4 @@ export {
   type ExportSummary,
 } from './iconworld/export.js';
 
-export { UserError } from './util/errors.js';
+export { UserError, type UserErrorCode, type UserErrorKind } from './util/errors.js';
