@@ -79,7 +79,9 @@ export function checkPrompts(prompts: RecaptionPrompts, name: string): void {
 
 /** Puts texts into a prompt's places; what they hold is never filled in again. */
 export function filled(prompt: string, texts: Readonly<Record<string, string>>): string {
-  return prompt.replace(/\{(\w+)\}/gu, (place, name: string) => texts[name] ?? place);
+  return prompt.replace(/\{(\w+)\}/gu, (place, name: string) =>
+    Object.hasOwn(texts, name) ? texts[name] : place,
+  );
 }
 
 /** One of the texts, always the same for the same picture. */

@@ -1,6 +1,7 @@
 /** @module A checkpoint folder ready to answer: processor, sessions, generation settings. */
 import { Adapter } from '../checkpoint/adapter.js';
 import { Checkpoint } from '../checkpoint/checkpoint.js';
+import { checkBelongTogether } from '../models/qwen2_5_vl/belongs.js';
 import { checkTensors, parseConfig, type Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
 import { type EncodedPrompt, Processor } from '../models/qwen2_5_vl/processor.js';
 import { lower, type WeightSource } from '../onnx/lower.js';
@@ -45,6 +46,7 @@ export class LoadedModel {
         read: (name) => checkpoint.readFloat32(name),
       };
       const processor = await Processor.load(folder);
+      checkBelongTogether(processor, config, folder);
       const rules = tokenRules(checkpoint, config, processor);
       return await LoadedModel.fromWeights(config, processor, weights, rules, options);
     } finally {

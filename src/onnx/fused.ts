@@ -1,5 +1,6 @@
 /** @module Composites that ONNX Runtime has one kernel for: one table. The others are expanded before lowering. */
 import type { CompositeName } from '../graph/composites.js';
+import { DIFFERENTIABLE_COMPOSITES } from '../graph/gradients.js';
 import type { Attributes } from '../graph/node.js';
 import type { NodeAttribute } from './proto.js';
 import { MICROSOFT } from './proto.js';
@@ -42,9 +43,9 @@ export const FUSED_LOWERINGS: Partial<Readonly<Record<CompositeName, Lowering>>>
   },
 };
 
-/** What `lower` keeps whole: everything with a kernel, or only what training differentiates as one node. */
+/** What `lower` keeps whole: everything with a kernel, or what training differentiates as one node. */
 export const FUSE_PRESETS = {
   inference: new Set(Object.keys(FUSED_LOWERINGS)),
-  primitive: new Set(['softmax', 'logSoftmax']),
+  training: DIFFERENTIABLE_COMPOSITES,
 } as const satisfies Record<string, ReadonlySet<string>>;
 export type FusePreset = keyof typeof FUSE_PRESETS;

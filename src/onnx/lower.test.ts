@@ -6,7 +6,7 @@ import type { Tensor } from '../graph/node.js';
 import * as op from '../graph/ops.js';
 import { type GraphOutputs, lower, type LowerOptions } from './lower.js';
 
-const TRAINING: LowerOptions = { fuse: 'primitive', weights: 'input' };
+const TRAINING: LowerOptions = { fuse: 'training', weights: 'input' };
 const INFERENCE: LowerOptions = { fuse: 'inference', weights: 'input' };
 
 function modelOf(outputs: GraphOutputs, options = INFERENCE): ModelProto {
@@ -56,8 +56,10 @@ describe('composites', () => {
     expect(typesOf(all)).toEqual(['QuickGelu', 'Gelu', 'Softmax', 'SimplifiedLayerNormalization']);
   });
 
-  it('keep only softmax for training', () => {
-    expect(typesOf({ a: silu(x), c: softmax(x) }, TRAINING)).toEqual(['Softmax', 'Sigmoid', 'Mul']);
+  it('stay whole for training where their gradient is one rule', () => {
+    const all = { a: silu(x), c: softmax(x), d: rmsNorm(x, weight, 1e-6) };
+    expect(typesOf(all, TRAINING)).toEqual(['QuickGelu', 'Softmax', 'SimplifiedLayerNormalization']);
+    expect(typesOf({ b: gelu(x) }, TRAINING)).toContain('Erf');
   });
 
   it('are expanded where there is no kernel, whatever is asked', () => {

@@ -24,7 +24,7 @@ async function withSession<T>(
   use: (session: Session) => Promise<T>,
   threads = 2,
 ): Promise<T> {
-  const session = await Session.create(lower(outputs, { fuse: 'primitive', weights: 'input' }), { threads });
+  const session = await Session.create(lower(outputs, { fuse: 'training', weights: 'input' }), { threads });
   try {
     return await use(session);
   } finally {

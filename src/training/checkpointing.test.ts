@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema } from 'onnx-buf';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { DIFFERENTIABLE_COMPOSITES } from '../graph/gradients.js';
 import { reachable, type Tensor } from '../graph/node.js';
 import { isLoraName, type LoraSettings } from '../nn/lora.js';
 import { lower } from '../onnx/lower.js';
@@ -155,7 +154,7 @@ describe('an SFT step with gradient checkpointing', { timeout: 120_000 }, () => 
         trainable: () => true,
         keptEvery,
       });
-      return lower(outputs, { fuse: DIFFERENTIABLE_COMPOSITES, weights: 'input' }).proto;
+      return lower(outputs, { fuse: 'training', weights: 'input' }).proto;
     };
     const left: number[] = [];
     for (const proto of [model(), model(1)]) {

@@ -51,6 +51,12 @@ describe('iconworldSource', () => {
     await expect(iconworldSource({ ...mixture, tasks: { captions: 1 } })).rejects.toThrow(
       /Unknown IconWorld task 'captions' in data\.tasks: choose among caption, .*reading, .*judgement/,
     );
+    // Named like something that every object has.
+    for (const task of ['toString', 'constructor', 'hasOwnProperty']) {
+      await expect(iconworldSource({ ...mixture, tasks: { [task]: 1 } })).rejects.toThrow(
+        `Unknown IconWorld task '${task}' in data.tasks: choose among caption, `,
+      );
+    }
     await expect(iconworldSource({ ...mixture, tasks: { caption: 0 } })).rejects.toThrow(
       'data.tasks gives no task a weight above 0: name at least one.',
     );

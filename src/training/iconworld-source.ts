@@ -145,7 +145,7 @@ export async function iconworldSource({
   seed,
   total,
 }: IconworldMixture): Promise<SampleSource> {
-  const unknown = Object.keys(tasks).filter((task) => !(task in TASKS));
+  const unknown = Object.keys(tasks).filter((task) => !Object.hasOwn(TASKS, task));
   if (unknown.length > 0) {
     throw new UserError(
       `Unknown IconWorld task '${unknown[0]}' in data.tasks: choose among ${Object.keys(TASKS).join(', ')}.`,

@@ -1,6 +1,7 @@
 /** @module A model, its data and its optimizer, between two steps of supervised fine-tuning. */
 import { Checkpoint } from '../checkpoint/checkpoint.js';
-import { checkTensors, parseConfig, type Qwen2_5_VLConfig } from '../models/qwen2_5_vl/config.js';
+import { checkBelongTogether } from '../models/qwen2_5_vl/belongs.js';
+import { checkTensors, parseConfig } from '../models/qwen2_5_vl/config.js';
 import { Processor } from '../models/qwen2_5_vl/processor.js';
 import { isLoraName } from '../nn/lora.js';
 import { AdamW, clipFactor, gradientNorm, type OptimizedParameter } from '../optim/adamw.js';
@@ -16,7 +17,7 @@ import type { Objective, ObjectiveBatch } from './objective.js';
 import type { ModelStore } from './run-folder.js';
 import { StepSession } from './step-session.js';
 import { isVision, trainableNames } from './trainable.js';
-import { type ModelWeights, optimizedParameters, readWeights } from './weights.js';
+import { groupSettings, type ModelWeights, optimizedParameters, readWeights } from './weights.js';
 
 /** What a trainer is made of. */
 interface Parts {
@@ -63,17 +64,8 @@ export class SftTrainer {
     const names =
       lora === undefined ? trainableNames(weights.keys(), config) : [...weights.keys()].filter(isLoraName);
     const processor = await Processor.load(folder);
-    checkProcessor(processor, model, folder);
-    const { lr, betas, eps, weight_decay, groups } = config.optimizer;
-    const optimized = optimizedParameters(weights, names, {
-      optimizer: { lr, betas, eps, weightDecay: weight_decay },
-      visionLrRatio: config.vision_lr_ratio,
-      groups: groups?.map(({ match, lr: own, weight_decay: weightDecay }) => ({
-        match,
-        lr: own,
-        weightDecay,
-      })),
-    });
+    checkBelongTogether(processor, model, folder);
+    const optimized = optimizedParameters(weights, names, groupSettings(config));
     const trained = new Set(names);
     const objective = objectiveOf({
       config,
@@ -172,22 +164,4 @@ function scheduleOf({ schedule, steps }: SftConfig): Schedule {
     minRatio: schedule.min_ratio,
     totalSteps: steps,
   };
-}
-
-/** What the processor and the model must agree on, and what a mixed-up folder gets wrong. */
-function checkProcessor(processor: Processor, model: Qwen2_5_VLConfig, folder: string): void {
-  const { patchSize, temporalPatchSize, mergeSize } = processor.imageProcessor.config;
-  const pairs: readonly (readonly [what: string, processor: number | undefined, model: number])[] = [
-    ['the id of <|image_pad|>', processor.tokenizer.id('<|image_pad|>'), model.imageTokenId],
-    ['the patch size', patchSize, model.vision.patchSize],
-    ['the temporal patch size', temporalPatchSize, model.vision.temporalPatchSize],
-    ['the merge size', mergeSize, model.vision.spatialMergeSize],
-  ];
-  for (const [what, own, expected] of pairs) {
-    if (own === expected) continue;
-    throw new UserError(
-      `${folder}: ${what} is ${own ?? 'missing'} in the processor's files and ${expected} in config.json: ` +
-        'take tokenizer and preprocessor files of the same model.',
-    );
-  }
 }

@@ -1,4 +1,3 @@
-import { DIFFERENTIABLE_COMPOSITES } from '../graph/gradients.js';
 import { lower } from '../onnx/lower.js';
 import type { OptimizedParameter } from '../optim/adamw.js';
 import { type HostTensor, Session } from '../runtime/session.js';
@@ -36,7 +35,7 @@ export class StepSession {
     weights: ModelWeights,
     { threads, buffers = new Map() }: StepSessionOptions = {},
   ): Promise<StepSession> {
-    const model = lower(graph.outputs, { fuse: DIFFERENTIABLE_COMPOSITES, weights: 'input' });
+    const model = lower(graph.outputs, { fuse: 'training', weights: 'input' });
     const session = await Session.create(model, { threads });
     const fetches: Record<string, HostTensor> = {};
     for (const name of graph.trainable) {

@@ -5,6 +5,7 @@ import type { AdamWSettings, OptimizedParameter } from '../optim/adamw.js';
 import type { HostTensor } from '../runtime/session.js';
 import { assert, UserError } from '../util/errors.js';
 import { Random } from '../util/random.js';
+import type { SftConfig } from './config.js';
 import { fits, isVision } from './trainable.js';
 
 /** Weights by their flat names, as the graphs take them. */
@@ -53,6 +54,22 @@ export interface GroupSettings {
   readonly visionLrRatio: number;
   /** The first that fits counts. */
   readonly groups?: readonly ParameterGroup[];
+}
+
+/** The same in a configuration's words. */
+export function groupSettings({
+  optimizer: { lr, betas, eps, weight_decay: weightDecay, groups },
+  vision_lr_ratio: visionLrRatio,
+}: Pick<SftConfig, 'optimizer' | 'vision_lr_ratio'>): GroupSettings {
+  return {
+    optimizer: { lr, betas, eps, weightDecay },
+    visionLrRatio,
+    groups: groups?.map(({ match, lr: own, weight_decay }) => ({
+      match,
+      lr: own,
+      weightDecay: weight_decay,
+    })),
+  };
 }
 
 /**

@@ -162,7 +162,7 @@ export class NaiveModel {
     const known = this.sessions.get(withImages);
     if (known !== undefined) return known;
     const model = lower(fullGraph(this.config, withImages), {
-      fuse: 'primitive',
+      fuse: 'training',
       weights: 'initializer',
       source: this.weights,
     });

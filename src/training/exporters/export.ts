@@ -3,8 +3,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { writeAtomically, writeFailure } from '../../checkpoint/files.js';
 import { readJsonObject } from '../../checkpoint/json.js';
+import { checkBelongTogether } from '../../models/qwen2_5_vl/belongs.js';
 import { parseConfig } from '../../models/qwen2_5_vl/config.js';
-import { imageSettings } from '../../models/qwen2_5_vl/processor.js';
+import { imageSettings, Processor } from '../../models/qwen2_5_vl/processor.js';
 import { UserError } from '../../util/errors.js';
 import { sha256 } from '../../util/hash.js';
 import type { SftConfig } from '../config.js';
@@ -56,6 +57,7 @@ export async function exportGrpo(
     named: namedSettings(options.json),
   });
   const rewardsUrl = (options.rewardsUrl ?? DEFAULT_REWARDS_URL).replace(/\/+$/u, '');
+  const checkpoint = await factsOf(config.model);
   claim(options.folder, { kind: 'grpo', engine, config, rewardsUrl });
   const { folder } = options;
   const count = config.steps * config.prompts_per_step;
@@ -70,7 +72,7 @@ export async function exportGrpo(
     settings: mapping.settings,
     prompts,
     rewardsUrl,
-    checkpoint: factsOf(config.model),
+    checkpoint,
     picture: (path) => readFileSync(join(folder, path)),
   });
   return finish(options, { title, mapping, written, rows: prompts.train.length, rewardsUrl });
@@ -90,6 +92,7 @@ export async function exportSft(
     file: options.file,
     named: namedSettings(options.json),
   });
+  const checkpoint = await factsOf(config.model);
   claim(options.folder, { kind: 'sft', engine, config });
   const count = config.steps * config.batch_size;
   const samples = await exportSamples(await openSource(config), options.folder, count, options.onProgress);
@@ -97,16 +100,20 @@ export async function exportSft(
     config: portable,
     settings: mapping.settings,
     samples,
-    checkpoint: factsOf(config.model),
+    checkpoint,
   });
   return finish(options, { title, mapping, written, rows: samples.length, rewardsUrl: null });
 }
 
-/** Of a checkpoint folder; null for a model of the hub. @throws UserError for a folder that is no checkpoint. */
-function factsOf(model: string): CheckpointFacts | null {
+/**
+ * Of a checkpoint folder; null for a model of the hub.
+ * @throws UserError for a folder that is no checkpoint, or whose files are not of one model.
+ */
+async function factsOf(model: string): Promise<CheckpointFacts | null> {
   if (!existsSync(model)) return null;
-  const { imageTokenId } = parseConfig(readJsonObject(join(model, 'config.json')));
-  return { ...imageSettings(model), imageTokenId };
+  const config = parseConfig(readJsonObject(join(model, 'config.json')));
+  checkBelongTogether(await Processor.load(model), config, model);
+  return { ...imageSettings(model), imageTokenId: config.imageTokenId };
 }
 
 /** A folder by its whole path, since the engine starts elsewhere; a hub's name and the output as they are. */

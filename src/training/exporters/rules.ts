@@ -45,7 +45,7 @@ const ACROSS_PROMPTS = 'policyshift_pair';
 /** What no engine can do with rewards that a service computes. */
 function rewardsRule(rewards: GrpoConfig['rewards']): Translation {
   const names = Object.keys(rewards);
-  if (ACROSS_PROMPTS in rewards)
+  if (Object.hasOwn(rewards, ACROSS_PROMPTS))
     return lacks(
       `${ACROSS_PROMPTS} compares completions of two prompts, which the engine may ask for apart: leave it out`,
     );
@@ -58,7 +58,7 @@ function rewardsRule(rewards: GrpoConfig['rewards']): Translation {
 
 /** Rewards where the engine tells its reward function nothing but texts. */
 export function textRewards(rewards: GrpoConfig['rewards']): Translation {
-  if ('length' in rewards)
+  if (Object.hasOwn(rewards, 'length'))
     return lacks('length needs the number of tokens, which the engine does not tell its reward function');
   return rewardsRule(rewards);
 }

@@ -188,7 +188,9 @@ export function parseGrpoConfig(json: unknown, name = 'The configuration'): Grpo
     throw new UserError(
       `${name}: rewards gives no function a weight: ${completions} completions would all earn 0.`,
     );
-  const unweighted = Object.keys(config.remote_rewards ?? {}).find((reward) => !(reward in config.rewards));
+  const unweighted = Object.keys(config.remote_rewards ?? {}).find(
+    (reward) => !Object.hasOwn(config.rewards, reward),
+  );
   if (unweighted !== undefined)
     throw new UserError(`${name}: remote_rewards.${unweighted} has no weight: name it in rewards too.`);
   checkLora(config, name);
@@ -198,7 +200,7 @@ export function parseGrpoConfig(json: unknown, name = 'The configuration'): Grpo
     );
   if (config.data.source === 'iconworld') {
     checkCurriculum(config.data.curriculum, name);
-    if ((config.data.questions ?? 0) > 0 && !('exact' in config.rewards))
+    if ((config.data.questions ?? 0) > 0 && !Object.hasOwn(config.rewards, 'exact'))
       throw new UserError(
         `${name}: data.questions asks for more than verdicts, and no reward is for it: give the reward exact a weight.`,
       );

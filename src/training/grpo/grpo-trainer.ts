@@ -2,6 +2,7 @@
 import { Checkpoint } from '../../checkpoint/checkpoint.js';
 import { tokenRules } from '../../generation/model.js';
 import type { GuardProfile } from '../../guard/profile.js';
+import { checkBelongTogether } from '../../models/qwen2_5_vl/belongs.js';
 import { checkTensors, parseConfig, type Qwen2_5_VLConfig } from '../../models/qwen2_5_vl/config.js';
 import { Processor } from '../../models/qwen2_5_vl/processor.js';
 import { AdamW, clipFactor, gradientNorm, type OptimizedParameter } from '../../optim/adamw.js';
@@ -16,7 +17,7 @@ import type { RewardTable } from '../rewards/table.js';
 import { adapterStore, loraSettings, withLora } from '../lora.js';
 import type { ModelStore } from '../run-folder.js';
 import { isVision, trainableNames } from '../trainable.js';
-import { type ModelWeights, optimizedParameters, readWeights } from '../weights.js';
+import { groupSettings, type ModelWeights, optimizedParameters, readWeights } from '../weights.js';
 import type { GrpoConfig } from './config.js';
 import { type AdvantagedGroup, type Group, hasSpread } from './groups.js';
 import { tokenWeights } from './loss.js';
@@ -107,13 +108,10 @@ export class GrpoTrainer {
     const names =
       lora === undefined ? trainableNames(weights.keys(), config) : [...weights.keys()].filter(isLoraName);
     const processor = await Processor.load(folder);
+    checkBelongTogether(processor, model, folder);
     const rules = tokenRules(checkpoint, model, processor);
     checkpoint.close();
-    const { lr, betas, eps, weight_decay } = config.optimizer;
-    const optimized = optimizedParameters(weights, names, {
-      optimizer: { lr, betas, eps, weightDecay: weight_decay },
-      visionLrRatio: config.vision_lr_ratio,
-    });
+    const optimized = optimizedParameters(weights, names, groupSettings(config));
     const vision = await FrozenVision.create(model, weights, {
       threads: config.threads,
       // What is kept would be out of date after an update of the tower.

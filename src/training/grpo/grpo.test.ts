@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { Checkpoint } from '../../checkpoint/checkpoint.js';
 import { fullDiskFor } from '../../checkpoint/files.test-util.js';
 import type { RewardFunction } from '../rewards/reward.js';
 import { noise, sharedFolder, writeTinyModel } from '../tiny-model.test-util.js';
@@ -151,6 +152,41 @@ describe('trainGrpo', { timeout: 300_000 }, () => {
       expect(markOf(record)).toBe(record.completion.trim() === 'e' ? 'right' : 'wrong');
     }
     expect(asked.some(({ advantage }) => advantage !== 0)).toBe(true);
+  });
+
+  it('says of a reward that applied to nobody that it has no mean', async () => {
+    const output = join(scratch, 'nobody');
+    const rewards = { vowels: 1, exact: 0.5, label: 0.5 };
+    await trainGrpo(configOf(output, { rewards, steps: 1 }), source, hooks);
+    const [metrics] = metricsOf(output);
+    expect(metrics.rewards).toMatchObject({ exact: null, label: { mean: expect.any(Number) } });
+  });
+
+  it('gives weights the rate and the decay of their group', async () => {
+    const groups = [
+      { match: 'model.layers.0.*', lr: 1e-30, weight_decay: 0 },
+      { match: 'model.norm.*', lr: 0.5 },
+    ];
+    const output = join(scratch, 'groups');
+    const { checkpoint } = await trainGrpo(
+      configOf(output, { optimizer: { lr: 0.01, groups } }),
+      source,
+      hooks,
+    );
+    const [before, after] = [await Checkpoint.open(model), await Checkpoint.open(checkpoint)];
+    const moved = (name: string): number => {
+      const [old, now] = [before.readFloat32(name), after.readFloat32(name)];
+      return now.reduce((most, value, i) => Math.max(most, Math.abs(value - old[i])), 0);
+    };
+    expect(moved('model.layers.0.mlp.up_proj.weight')).toBeLessThan(1e-20);
+    expect(moved('model.layers.1.mlp.up_proj.weight')).toBeGreaterThan(1e-3);
+    expect(moved('model.norm.weight')).toBeGreaterThan(10 * moved('model.layers.1.input_layernorm.weight'));
+    before.close();
+    after.close();
+    const wrong = configOf(output, { optimizer: { lr: 0.01, groups: [{ match: 'head.*', lr: 1 }] } });
+    await expect(trainGrpo(wrong, source, hooks)).rejects.toThrow(
+      "optimizer.groups: no trained weight's name fits 'head.*'",
+    );
   });
 
   it('earns more from step to step, and keeps what it said with its pictures', async () => {

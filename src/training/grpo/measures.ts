@@ -55,7 +55,8 @@ export function measure(
     rewards: Object.fromEntries(
       names.map((name) => {
         const values = completions.flatMap((completion) => completion.rewards[name] ?? []);
-        return [name, { mean: mean(values), std: standardDeviation(values) }];
+        // Nobody's mean is no number: 0 would look like a reward that nobody earns.
+        return [name, values.length === 0 ? null : { mean: mean(values), std: standardDeviation(values) }];
       }),
     ),
     frac_reward_zero_std: zeroSpread,

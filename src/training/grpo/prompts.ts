@@ -224,7 +224,7 @@ function jsonlPrompts(
   const folder = dirname(file);
   const rows = readRows(file, profile);
   const question = rows.find(({ answer }) => answer !== undefined);
-  if (question !== undefined && !('exact' in rewards))
+  if (question !== undefined && !Object.hasOwn(rewards, 'exact'))
     throw new UserError(
       `${file}, line ${question.number} asks for an answer, and no reward is for it: give the reward exact a weight.`,
     );

@@ -40,8 +40,8 @@ export const grpoMetrics = z.strictObject({
   reward: z.number(),
   /** Over the step's completions. */
   reward_std: z.number(),
-  /** By function, over the completions that it applied to. */
-  rewards: z.record(z.string(), spread),
+  /** By function, over the completions that it applied to; null where it applied to none. */
+  rewards: z.record(z.string(), spread.nullable()),
   /** Share of groups whose completions all earned the same, before dynamic sampling replaced any. */
   frac_reward_zero_std: z.number(),
   /** Groups drawn again by dynamic sampling. */

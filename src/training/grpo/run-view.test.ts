@@ -11,7 +11,7 @@ const metricsOf = (step: number, heldOut: number | null = null): GrpoMetrics => 
   lr: 1e-5,
   reward: 0.25 * step,
   reward_std: 0.1,
-  rewards: { label: { mean: 0.5, std: 0.1 }, quote: { mean: 0.25, std: 0.2 } },
+  rewards: { label: { mean: 0.5, std: 0.1 }, quote: { mean: 0.25, std: 0.2 }, named: null },
   frac_reward_zero_std: 0.25,
   replaced_groups: 1,
   kl: null,

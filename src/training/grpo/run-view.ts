@@ -80,7 +80,9 @@ export class GrpoView {
     const { step, seconds, completion_length: length } = metrics;
     const filled = Math.round((step / this.steps) * BAR_WIDTH);
     const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled);
-    const parts = Object.entries(metrics.rewards).map(([name, { mean }]) => `${name} ${mean.toFixed(3)}`);
+    const parts = Object.entries(metrics.rewards).map(
+      ([name, spread]) => `${name} ${spread === null ? '–' : spread.mean.toFixed(3)}`,
+    );
     const accuracy = (value: number | null): string => (value === null ? '–' : percent(value));
     const kl = metrics.kl === null ? '' : `  kl ${metrics.kl.toExponential(1)}`;
     return [

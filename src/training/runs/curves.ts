@@ -31,12 +31,20 @@ function series<Line extends { readonly step: number }>(
 /** One series for every name that any line has. */
 function byName<Line extends { readonly step: number }>(
   lines: readonly Line[],
-  of: (line: Line) => Readonly<Record<string, number>>,
+  of: (line: Line) => Readonly<Record<string, number | null>>,
   better?: Series['better'],
 ): Series[] {
   const names = [...new Set(lines.flatMap((line) => Object.keys(of(line))))].sort();
-  return names.map((name) => series(lines, name, (line) => of(line)[name], better));
+  return names.map((name) => series(lines, name, (line) => ownValue(of(line), name), better));
 }
+
+/** Names are a file's: one may be called like something that every object has. */
+const ownValue = (values: Readonly<Record<string, number | null>>, name: string): number | null =>
+  Object.hasOwn(values, name) ? values[name] : null;
+
+/** One number of each reward's spread; null where the reward applied to no completion of the step. */
+const spreadsOf = ({ rewards }: GrpoMetrics, of: 'mean' | 'std'): Record<string, number | null> =>
+  Object.fromEntries(Object.entries(rewards).map(([name, spread]) => [name, spread?.[of] ?? null]));
 
 const answersIn = (confusion: Confusion): number =>
   Object.values(confusion)
@@ -96,20 +104,15 @@ function grpoCurves(lines: readonly GrpoMetrics[], heldOut: readonly HeldOutPoin
     {
       title: 'Reward by function',
       unit: 'mean, unweighted',
-      about: 'Where the reward comes from. A form that is learned while the verdict is not shows here.',
-      series: byName(
-        lines,
-        ({ rewards }) => Object.fromEntries(Object.entries(rewards).map(([name, { mean }]) => [name, mean])),
-        'higher',
-      ),
+      about:
+        'Where the reward comes from, over the completions that a function applied to. A form that is learned while the verdict is not shows here.',
+      series: byName(lines, (line) => spreadsOf(line, 'mean'), 'higher'),
     },
     {
       title: 'Spread by function',
       unit: 'standard deviation',
       about: 'A function whose values no longer differ teaches nothing.',
-      series: byName(lines, ({ rewards }) =>
-        Object.fromEntries(Object.entries(rewards).map(([name, { std }]) => [name, std])),
-      ),
+      series: byName(lines, (line) => spreadsOf(line, 'std')),
     },
     ...heldOutCurves(heldOut),
     {

@@ -191,9 +191,34 @@ describe('warnings', () => {
         rewards: { label: { mean: 0.5, std: 0.5 }, readable: { mean: step / 30, std: 0.2 } },
       }),
     ],
+    [
+      'reward-of-nobody',
+      () => ({ rewards: { label: { mean: 0.5, std: 0.5 }, quote: null, category: null } }),
+    ],
     ['entropy-gone', (step) => ({ entropy: step > 10 ? 0.001 : 0.5 })],
   ])('name %s', async (name, more) => {
     expect(await found({ metrics: steps(30).map((step) => grpoLine(step, more(step))) })).toEqual([name]);
+  });
+
+  it('name the rewards that applied to nobody, whose curves have no points', async () => {
+    const metrics = steps(30).map((step) =>
+      grpoLine(step, {
+        rewards: {
+          label: { mean: 0.5, std: 0.5 },
+          quote: null,
+          toString: step > 20 ? null : { mean: 1, std: 0 },
+        },
+      }),
+    );
+    const { warnings, measures } = inspectRun(await openRun(await runWith({ metrics })));
+    expect(warnings.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^quote and toString applied to no completion: .*leave it out of rewards$/),
+    ]);
+    const rewards = measures.filter(({ curve }) => curve === 'Reward by function');
+    expect(rewards).toMatchObject([
+      { name: 'label', last: { step: 30, value: 0.5 } },
+      { name: 'toString', last: { step: 20, value: 1 } },
+    ]);
   });
 
   it('say nothing of one answer for all where one label is all there is', async () => {

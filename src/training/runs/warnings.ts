@@ -80,10 +80,28 @@ const balanced = (lines: readonly GrpoMetrics[]): number =>
     ),
   );
 
-const rewardOf = (lines: readonly GrpoMetrics[], name: string): number =>
-  meanOf(lines.flatMap(({ rewards }) => (name in rewards ? [rewards[name].mean] : [])));
+/** A reward's means in the steps where it applied to anything. */
+const meansOf = (lines: readonly GrpoMetrics[], name: string): number[] =>
+  lines.flatMap(({ rewards }) => (Object.hasOwn(rewards, name) ? (rewards[name]?.mean ?? []) : []));
+
+/** How much a reward rose; 0 where it did not apply at either end. */
+function gainOf(name: string, { early, late }: Parts<GrpoMetrics>): number {
+  const [before, now] = [meansOf(early, name), meansOf(late, name)];
+  return before.length === 0 || now.length === 0 ? 0 : meanOf(now) - meanOf(before);
+}
 
 const GRPO_CHECKS: readonly Check<GrpoMetrics>[] = [
+  {
+    name: 'reward-of-nobody',
+    found: ({ late }) => {
+      const names = [...new Set(late.flatMap(({ rewards }) => Object.keys(rewards)))].filter(
+        (name) => meansOf(late, name).length === 0,
+      );
+      return names.length === 0
+        ? null
+        : `${names.join(' and ')} applied to no completion: the data lacks what it goes by (statements, categories, pairs or answers); add that, or leave it out of rewards`;
+    },
+  },
   {
     name: 'zero-spread',
     found: ({ late }) => {
@@ -133,10 +151,11 @@ const GRPO_CHECKS: readonly Check<GrpoMetrics>[] = [
   },
   {
     name: 'format-without-accuracy',
-    found: ({ early, late }) => {
+    found: (parts) => {
+      const { early, late } = parts;
       if (early.length === 0) return null;
       const gained = balanced(late) - balanced(early);
-      const form = FORM_REWARDS.map((name) => ({ name, gain: rewardOf(late, name) - rewardOf(early, name) }));
+      const form = FORM_REWARDS.map((name) => ({ name, gain: gainOf(name, parts) }));
       const risen = form.filter(({ gain }) => gain >= FORM_GAIN);
       if (risen.length === 0 || gained >= ACCURACY_GAIN) return null;
       const names = risen.map(({ name, gain }) => `${name} (+${gain.toFixed(2)})`).join(' and ');
