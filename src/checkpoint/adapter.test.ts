@@ -58,6 +58,29 @@ describe('merging', () => {
   });
 });
 
+describe('what nothing can be computed with', () => {
+  const merge = async (config: object, tensors: readonly TensorEntry[]): Promise<Float32Array> => {
+    const base = await Checkpoint.open(BASE);
+    return Adapter.open(await adapterFolder(config, tensors))
+      .mergedInto(base)
+      .read(`${Q}.weight`);
+  };
+
+  it('names the tensor of the adapter that holds NaN or infinity', async () => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      await expect(merge(LORA, [PAIR[0], f32(`${Q}.lora_B.weight`, [64, 1], value)])).rejects.toThrow(
+        /adapter_model.safetensors: tensor ".*lora_B.weight" holds (?:NaN|Infinity), with which/,
+      );
+    }
+  });
+
+  it('names the weight that a scaling makes infinite', async () => {
+    await expect(merge({ ...LORA, lora_alpha: 1e300 }, PAIR)).rejects.toThrow(
+      /makes ".*q_proj.weight" infinite/,
+    );
+  });
+});
+
 describe('refusals', () => {
   const refused = async (config: object, tensors: readonly TensorEntry[]): Promise<string> => {
     const folder = await adapterFolder(config, tensors);
@@ -103,6 +126,12 @@ describe('refusals', () => {
       /a kind of adapter that is not merged/,
     ],
     ['a stray name', LORA, [{ ...f32('', [1]), name: 'q.lora_A.weight' }], /does not begin with "base_model/],
+    [
+      'a tied head',
+      LORA,
+      [f32('lm_head.lora_A.weight', [1, 64]), f32('lm_head.lora_B.weight', [1040, 1])],
+      /changes "lm_head.weight", and .*tied has no head of its own: it shares the embedding's weight \(tie_word_embeddings\)/,
+    ],
     ['a tied embedding', LORA, [f32('model.embed_tokens.weight', [1040, 64])], /shares with its output head/],
   ])('%s', async (_, config, tensors, message) => {
     expect(await refused(config, tensors)).toMatch(message);

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { UserError } from '../util/errors.js';
 import { adapterConfig, type LoraConfig, scalingOf } from './adapter-config.js';
 import type { Checkpoint } from './checkpoint.js';
+import { firstNonFinite } from './dtype.js';
 import { readJsonObject } from './json.js';
 import { flatName } from './names.js';
 import { SafetensorsFile } from './safetensors.js';
@@ -72,10 +73,16 @@ export class Adapter {
     return {
       read: (name) => {
         const whole = this.whole.get(name);
-        if (whole !== undefined) return this.file.readFloat32(whole);
+        if (whole !== undefined) return this.file.readWeight(whole);
         const weight = base.readFloat32(name);
         const target = this.targets.get(name);
         if (target !== undefined) this.#merge(weight, target);
+        if (target !== undefined && firstNonFinite(weight) >= 0) {
+          throw new UserError(
+            `the adapter ${this.folder} makes "${name}" infinite, with which nothing can be computed: its lora_alpha or its weights are damaged; take it from its source again.`,
+            { code: 'invalid_checkpoint' },
+          );
+        }
         return weight;
       },
     };
@@ -86,6 +93,14 @@ export class Adapter {
   }
 
   #check(base: Checkpoint): void {
+    if (this.targets.has(HEAD) && !base.tensors.has(HEAD) && base.tensors.has(EMBEDDING)) {
+      // Merged into the shared weight it would change the embedding too; PEFT warns of that and does it.
+      throw new UserError(
+        `the adapter ${this.folder} changes "${HEAD}", and ${base.folder} has no head of its own: it shares the embedding's weight ` +
+          '(tie_word_embeddings). Merge it with PEFT (merge_and_unload) into a base whose head is untied, and give the whole model.',
+        { code: 'unsupported' },
+      );
+    }
     for (const [name, { a, b, magnitude, rank }] of this.targets) {
       const [out, inner] = this.#shapeInBase(base, name, 2);
       this.#expectShape(a, [rank, inner], base);
@@ -123,9 +138,9 @@ export class Adapter {
   }
 
   #merge(weight: Float32Array, { a, b, magnitude, rank, scaling }: LoraTarget): void {
-    const down = this.file.readFloat32(a);
-    const up = this.file.readFloat32(b);
-    const lengths = magnitude === undefined ? undefined : this.file.readFloat32(magnitude);
+    const down = this.file.readWeight(a);
+    const up = this.file.readWeight(b);
+    const lengths = magnitude === undefined ? undefined : this.file.readWeight(magnitude);
     const inner = down.length / rank;
     for (let row = 0; row * inner < weight.length; row++) {
       const line = weight.subarray(row * inner, (row + 1) * inner);

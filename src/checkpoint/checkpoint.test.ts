@@ -81,6 +81,30 @@ describe('opening', () => {
     checkpoint.close();
   });
 
+  it.each(['F32', 'F16', 'BF16'] as const)(
+    'names the weight that holds NaN or infinity in %s',
+    async (dtype) => {
+      for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+        const data = new Float32Array(9).fill(1);
+        data[7] = value;
+        const entry = { name: 'model.bad', dtype, shape: [3, 3], data };
+        const checkpoint = await Checkpoint.open(
+          await folderOf({ 'model.safetensors': [tensor('model.good'), entry] }),
+        );
+        expect(checkpoint.readFloat32('model.good')).toHaveLength(2);
+        expect(checkpoint.readFloat32Rows('model.bad', 0, 2)).toHaveLength(6);
+        for (const read of [
+          () => checkpoint.readFloat32('model.bad'),
+          () => checkpoint.readFloat32Rows('model.bad', 2, 3),
+        ]) {
+          expect(read).toThrow(UserError);
+          expect(read).toThrow(`tensor "model.bad" holds ${value}, with which nothing can be computed`);
+        }
+        checkpoint.close();
+      }
+    },
+  );
+
   const refusals: readonly [what: string, make: () => Promise<string>, message: RegExp][] = [
     ['no folder', async () => join(scratchFolder(), 'none'), /does not exist: give a checkpoint folder/],
     ['a file', async () => join(await folderOf({}), 'config.json'), /is not a folder/],

@@ -60,16 +60,16 @@ export class Checkpoint {
     return file.read(storedName);
   }
 
-  /** The tensor's values as f32, in row-major order. */
+  /** The weight as f32, in row-major order. @throws UserError that names it where it holds NaN or infinity. */
   readFloat32(name: string): Float32Array {
     const { file, storedName } = this.place(name);
-    return file.readFloat32(storedName);
+    return file.readWeight(storedName);
   }
 
   /** Rows `begin` to `end` (not included) along the first dimension, as f32. */
   readFloat32Rows(name: string, begin: number, end: number): Float32Array {
     const { file, storedName } = this.place(name);
-    return file.readFloat32Rows(storedName, begin, end);
+    return file.readWeightRows(storedName, begin, end);
   }
 
   /** A JSON object beside the weights, such as generation_config.json; undefined if it is optional and absent. */

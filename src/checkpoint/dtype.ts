@@ -19,6 +19,8 @@ interface DTypeRule {
   readonly view: (buffer: ArrayBuffer) => TensorArray;
   /** The values as f32; absent where that would lose whole numbers silently. */
   readonly toFloat32?: (array: TensorArray) => Float32Array;
+  /** Of a float type: the index of the first NaN or infinity; -1 where there is none. */
+  readonly firstNonFinite?: (array: TensorArray) => number;
   /** f32 values as this type, rounded to nearest, ties to even. */
   readonly fromFloat32?: (values: Float32Array) => TensorArray;
 }
@@ -33,20 +35,49 @@ const bits = (array: TensorArray): Uint16Array => {
   return array;
 };
 
+/** Searches bit patterns for an exponent of ones: NaN and infinity have it, and nothing else (IEEE 754). */
+const exponentOfOnes =
+  (mask: number) =>
+  (words: Uint16Array | Uint32Array): number => {
+    for (let i = 0; i < words.length; i++) if ((words[i] & mask) === mask) return i;
+    return -1;
+  };
+const float32Exponent = exponentOfOnes(0x7f800000);
+const float16Exponent = exponentOfOnes(0x7c00);
+const bfloat16Exponent = exponentOfOnes(0x7f80);
+
+/** The index of the first NaN or infinity of f32 values; -1 where there is none. */
+export const firstNonFinite = (values: Float32Array): number =>
+  float32Exponent(new Uint32Array(values.buffer, values.byteOffset, values.length));
+
 /** The element types that are read and written, by their safetensors name (huggingface/safetensors:README.md). */
 const RULES = {
-  F64: { itemSize: 8, view: (b) => new Float64Array(b), toFloat32: asFloat32 },
-  F32: { itemSize: 4, view: (b) => new Float32Array(b), toFloat32: asFloat32, fromFloat32: (v) => v },
+  // A value that f32 cannot hold becomes infinite on the way, so these are looked at as f32.
+  F64: {
+    itemSize: 8,
+    view: (b) => new Float64Array(b),
+    toFloat32: asFloat32,
+    firstNonFinite: (a) => firstNonFinite(asFloat32(a)),
+  },
+  F32: {
+    itemSize: 4,
+    view: (b) => new Float32Array(b),
+    toFloat32: asFloat32,
+    firstNonFinite: (a) => firstNonFinite(asFloat32(a)),
+    fromFloat32: (v) => v,
+  },
   F16: {
     itemSize: 2,
     view: (b) => new Uint16Array(b),
     toFloat32: (a) => float16ToFloat32(bits(a)),
+    firstNonFinite: (a) => float16Exponent(bits(a)),
     fromFloat32: float32ToFloat16,
   },
   BF16: {
     itemSize: 2,
     view: (b) => new Uint16Array(b),
     toFloat32: (a) => bfloat16ToFloat32(bits(a)),
+    firstNonFinite: (a) => bfloat16Exponent(bits(a)),
     fromFloat32: float32ToBfloat16,
   },
   I64: { itemSize: 8, view: (b) => new BigInt64Array(b) },
@@ -82,6 +113,19 @@ export function itemSize(dtype: DType): number {
 /** The bytes of a tensor as a typed array over the same memory. */
 export function viewAs(dtype: DType, buffer: ArrayBuffer): TensorArray {
   return RULES[dtype].view(buffer);
+}
+
+/** @throws UserError where values that are to be weights hold NaN or infinity; `where` names the tensor. */
+export function refuseNonFinite(dtype: DType, array: TensorArray, where: string): void {
+  const rule: DTypeRule = RULES[dtype];
+  const found = rule.firstNonFinite?.(array) ?? -1;
+  if (found < 0) return;
+  const value = convertToFloat32(dtype, array.slice(found, found + 1), where)[0];
+  throw new UserError(
+    `${where} holds ${value}, with which nothing can be computed: the file is damaged or its training diverged; ` +
+      'download it again, or take an earlier save.',
+    { code: 'invalid_checkpoint' },
+  );
 }
 
 /** Values as f32. `where` names the tensor in the message for a type that has no exact meaning as f32. */

@@ -1,6 +1,7 @@
 import { UserError } from '../util/errors.js';
 import { DTYPE_NAMES, type DType, isDType, itemSize } from './dtype.js';
 import { duplicateKey } from './json.js';
+import { lfsPointer } from './read-file.js';
 
 /** The largest header that is believed, as in huggingface/safetensors:safetensors/src/tensor.rs. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -41,7 +42,7 @@ function refuse(path: string, problem: string): never {
 export function parseHeaderLength(path: string, prefix: Uint8Array, fileSize: number): number {
   if (new TextDecoder().decode(prefix) === 'version ') {
     // `version https://git-lfs.github.com/spec/v1`: a clone without the large files.
-    throw new UserError(`${path} is a Git LFS pointer, not the weights: run \`git lfs pull\` in its folder.`);
+    throw lfsPointer(path);
   }
   if (fileSize < LENGTH_BYTES + 2 || prefix.length < LENGTH_BYTES) {
     refuse(path, `the file has ${fileSize} bytes, too few for a header`);

@@ -1,11 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { messageOf, UserError } from '../util/errors.js';
+import { readTextFile } from './read-file.js';
 
 /** A JSON object whose values are not yet known. */
 export type JsonObject = Record<string, unknown>;
-
-/** Larger than any tokenizer.json in the wild (tens of megabytes); what is larger is a mistake or an attack. */
-const MAX_JSON_BYTES = 256 * 1024 * 1024;
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -21,15 +18,7 @@ export function readJsonObject(path: string): JsonObject {
 
 /** Reads any JSON file. Throws a {@link UserError} that names the file. */
 function readJson(path: string): unknown {
-  let text: string;
-  try {
-    const bytes = readFileSync(path);
-    if (bytes.length > MAX_JSON_BYTES)
-      throw new Error(`it has ${bytes.length} bytes, more than ${MAX_JSON_BYTES}`);
-    text = bytes.toString('utf8');
-  } catch (error) {
-    throw new UserError(`${path} cannot be read (${messageOf(error)}): check the path and its permissions.`);
-  }
+  const text = readTextFile(path);
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -170,10 +170,10 @@ describe('reading', () => {
 
   it('reads rows', async () => {
     const file = await written();
-    expect(file.readFloat32Rows('f32', 1, 3)).toEqual(Float32Array.of(3, 4, 5, 6));
-    expect(file.readFloat32Rows('bf16', 1, 2)).toEqual(Float32Array.of(3, 256));
-    expect(file.readFloat32Rows('f32', 2, 2)).toEqual(new Float32Array(0));
-    expect(() => file.readFloat32Rows('f32', 1, 4)).toThrow('rows 1 to 4');
+    expect(file.readWeightRows('f32', 1, 3)).toEqual(Float32Array.of(3, 4, 5, 6));
+    expect(file.readWeightRows('bf16', 1, 2)).toEqual(Float32Array.of(3, 256));
+    expect(file.readWeightRows('f32', 2, 2)).toEqual(new Float32Array(0));
+    expect(() => file.readWeightRows('f32', 1, 4)).toThrow('rows 1 to 4');
     file.close();
   });
 

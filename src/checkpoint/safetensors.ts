@@ -1,6 +1,13 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { assert, messageOf, UserError } from '../util/errors.js';
-import { convertToFloat32, itemSize, numElements, type TensorArray, viewAs } from './dtype.js';
+import {
+  convertToFloat32,
+  itemSize,
+  numElements,
+  refuseNonFinite,
+  type TensorArray,
+  viewAs,
+} from './dtype.js';
 import {
   LENGTH_BYTES,
   parseHeader,
@@ -43,7 +50,8 @@ export class SafetensorsFile {
   static open(path: string): SafetensorsFile {
     let fd: number;
     try {
-      fd = openSync(path, 'r');
+      // Without O_NONBLOCK, opening a pipe waits until somebody writes to it. Windows has neither.
+      fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     } catch (error) {
       throw new UserError(
         `${path} cannot be opened (${messageOf(error)}): check the path and its permissions.`,
@@ -85,14 +93,19 @@ export class SafetensorsFile {
     return this.readFloat32Elements(name, 0, numElements(this.info(name).shape));
   }
 
-  /** Rows `begin` to `end` (not included) along the first dimension, as f32. */
-  readFloat32Rows(name: string, begin: number, end: number): Float32Array {
+  /** A weight as f32, in row-major order. @throws UserError that names the tensor where it holds NaN or infinity. */
+  readWeight(name: string): Float32Array {
+    return this.readFloat32Elements(name, 0, numElements(this.info(name).shape), true);
+  }
+
+  /** Rows `begin` to `end` (not included) of a weight along the first dimension, as {@link readWeight} gives them. */
+  readWeightRows(name: string, begin: number, end: number): Float32Array {
     const { shape } = this.info(name);
     const [rows = 0, ...row] = shape;
     const inside =
       Number.isInteger(begin) && Number.isInteger(end) && 0 <= begin && begin <= end && end <= rows;
     assert(inside, `rows ${begin} to ${end} of "${name}", whose shape is [${shape.join(', ')}]`);
-    return this.readFloat32Elements(name, begin * numElements(row), end * numElements(row));
+    return this.readFloat32Elements(name, begin * numElements(row), end * numElements(row), true);
   }
 
   /** Whole numbers (I64, I32, I16, I8, U8, BOOL) as JavaScript numbers, which must hold them exactly. */
@@ -120,16 +133,19 @@ export class SafetensorsFile {
     return info;
   }
 
-  private readFloat32Elements(name: string, begin: number, end: number): Float32Array {
+  /** A piece at a time, each looked at while it is in the processor's cache. */
+  private readFloat32Elements(name: string, begin: number, end: number, finite = false): Float32Array {
     const { dtype } = this.info(name);
     const where = `${this.path}: tensor "${name}"`;
-    if (dtype === 'F32' || end - begin <= CONVERT_ELEMENTS) {
-      return convertToFloat32(dtype, this.readElements(name, begin, end, dtype), where);
-    }
+    const piece = (from: number, to: number): Float32Array => {
+      const values = this.readElements(name, from, to, dtype);
+      if (finite) refuseNonFinite(dtype, values, where);
+      return convertToFloat32(dtype, values, where);
+    };
+    if (dtype === 'F32' || end - begin <= CONVERT_ELEMENTS) return piece(begin, end);
     const out = new Float32Array(end - begin);
     for (let at = begin; at < end; at += CONVERT_ELEMENTS) {
-      const piece = this.readElements(name, at, Math.min(at + CONVERT_ELEMENTS, end), dtype);
-      out.set(convertToFloat32(dtype, piece, where), at - begin);
+      out.set(piece(at, Math.min(at + CONVERT_ELEMENTS, end)), at - begin);
     }
     return out;
   }

@@ -1,11 +1,13 @@
-import { existsSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UserError } from '../util/errors.js';
 import { type FloatDType, itemSize, numElements } from './dtype.js';
 import { type FileCalls, nodeFiles, writeAtomically, writeFailure } from './files.js';
 import { isJsonObject, type JsonObject, readJsonObject } from './json.js';
+import { readRegularFile } from './read-file.js';
 import { type TensorEntry, writeSafetensors } from './safetensors-write.js';
 import { beginSwap, commitSwap, partialFolder } from './swap.js';
+import { isTied } from './tied.js';
 
 /** A weight to be written, by its flat name. */
 export interface CheckpointTensor {
@@ -80,7 +82,7 @@ export async function writeCheckpoint(path: string, contents: CheckpointContents
     const small = new Map<string, string | Uint8Array>();
     if (from !== undefined) {
       for (const name of COMPANIONS) {
-        if (existsSync(join(from, name))) small.set(name, readFileSync(join(from, name)));
+        if (existsSync(join(from, name))) small.set(name, readRegularFile(join(from, name)));
       }
     }
     for (const [name, content] of Object.entries(contents.extraFiles ?? {})) small.set(name, content);
@@ -167,11 +169,6 @@ function refuseOverflow(name: string, values: Float32Array): void {
       throw new UserError(`"${name}" holds ${value}, which F16 cannot represent: write BF16 or F32 instead.`);
     }
   }
-}
-
-function isTied(config: JsonObject): boolean {
-  const text = isJsonObject(config.text_config) ? config.text_config : {};
-  return (config.tie_word_embeddings ?? text.tie_word_embeddings) === true;
 }
 
 /** The config with the stored type's name wherever it names one: `torch_dtype` until transformers 4, `dtype` since 5. */

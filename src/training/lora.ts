@@ -109,7 +109,7 @@ export function readAdapterInto(folder: string, weights: ModelWeights): void {
     for (const [name, { data }] of weights) {
       if (!isLoraName(name)) continue;
       const found = stored.get(name);
-      const values = found === undefined ? undefined : file.readFloat32(found);
+      const values = found === undefined ? undefined : file.readWeight(found);
       if (values?.length !== data.length) {
         throw new UserError(
           `${folder} holds another adapter: ${name} is ${found ? 'of another size' : 'missing'}.`,

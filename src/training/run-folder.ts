@@ -165,7 +165,7 @@ export class RunFolder {
       ] as const) {
         const stored = `${kind}.${name}`;
         if (!moments.tensors.has(stored)) throw damaged(folder, `${OPTIMIZER_FILE} has no ${stored}`);
-        copy(moments.readFloat32(stored), into, stored, folder);
+        copy(moments.readWeight(stored), into, stored, folder);
       }
     }
     moments.close();

@@ -31,12 +31,17 @@ export function checkBelongTogether(processor: Processor, config: Qwen2_5_VLConf
       `${what} is ${own ?? 'missing'} in the processor's files and ${expected} in config.json`,
     );
   }
-  const beyond = [...tokenizer.specialTokens].find(([, id]) => id >= config.text.vocabSize);
-  if (beyond === undefined) return;
-  const [token, id] = beyond;
+  const { vocabSize } = config.text;
+  const last = tokenizer.vocabSize - 1;
+  // Any text may hold the word of a token, and an id without a row would be looked up outside of the embedding.
+  if (last < vocabSize) return;
+  const [token, id] = [...tokenizer.specialTokens].find(([, special]) => special >= vocabSize) ?? [
+    tokenizer.decode([last]),
+    last,
+  ];
   throw mixedUp(
     folder,
-    `the tokenizer's ${token} has the id ${id}, and the model has embeddings for ${config.text.vocabSize} ids only`,
+    `the tokenizer's ${token} has the id ${id}, and the model has embeddings for ${vocabSize} ids only`,
   );
 }
 

@@ -87,6 +87,39 @@ describe('parseConfig', () => {
     expect(parseConfig(configOf('tied-resaved'))).toEqual(parseConfig(configOf('tied')));
   });
 
+  it('takes one true tie_word_embeddings, inside of text_config or outside (transformers#45857)', () => {
+    const nested = configOf('tied-resaved');
+    const tied = (outside: unknown, inside: unknown): boolean =>
+      parseConfig({
+        ...nested,
+        tie_word_embeddings: outside,
+        text_config: { ...Object(nested.text_config), tie_word_embeddings: inside },
+      }).tieWordEmbeddings;
+    expect([tied(false, true), tied(true, false), tied(null, true), tied(undefined, true)]).toEqual(
+      new Array(4).fill(true),
+    );
+    expect([tied(false, false), tied(null, undefined), tied(undefined, false)]).toEqual(
+      new Array(3).fill(false),
+    );
+    expect(() => tied(false, 'yes')).toThrow(/text_config "tie_word_embeddings" is "yes"/);
+  });
+
+  it('reads null as absent wherever a setting has a default', () => {
+    const flat = configOf('tied');
+    const nothing = { use_sliding_window: null, hidden_act: null, initializer_range: null, head_dim: null };
+    expect(
+      parseConfig({
+        ...flat,
+        ...nothing,
+        text_config: null,
+        architectures: null,
+        vision_config: { ...Object(flat.vision_config), in_channels: null, hidden_act: null },
+        rope_scaling: { ...Object(flat.rope_scaling), rope_theta: null, rope_type: null },
+      }),
+    ).toEqual(parseConfig(flat));
+    expect(() => parseConfig({ ...flat, hidden_size: null })).toThrow(/"hidden_size" is missing/);
+  });
+
   const wrong: readonly [what: string, change: object, message: RegExp][] = [
     ['another model', { model_type: 'llava' }, /model_type "llava"; only Qwen2_5_VLForConditionalGeneration/],
     ['no model type', { model_type: undefined }, /model_type is missing; only/],
@@ -138,6 +171,7 @@ describe('parseConfig', () => {
       /name blocks beyond the depth 31/,
     ],
     ['a token beyond the vocabulary', { image_token_id: 152064 }, /image_token_id 152064 is not below/],
+    ['a stop token beyond the vocabulary', { eos_token_id: [1, 152064] }, /eos_token_id 152064 is not below/],
     ['text_config that is no object', { text_config: 7 }, /"text_config" must be an object/],
   ];
   it.each(wrong)('refuses %s', (_, change, message) => {

@@ -1,6 +1,7 @@
 /** @module config.json of a Qwen2.5-VL of any size, in the hub's flat layout and in transformers 5's nested one. */
 import { z } from 'zod';
 import { isJsonObject, type JsonObject } from '../../checkpoint/json.js';
+import { isTied } from '../../checkpoint/tied.js';
 import { UserError } from '../../util/errors.js';
 import type { Qwen2_5_VLConfig } from './config-types.js';
 
@@ -67,8 +68,9 @@ const visionFields = z.object({
   hidden_act: z.literal('silu').default('silu'),
 });
 
+const tieField = z.object({ tie_word_embeddings: z.boolean().optional() });
+
 const modelFields = z.object({
-  tie_word_embeddings: z.boolean().default(false),
   image_token_id: tokenId,
   video_token_id: optionalTokenId,
   vision_start_token_id: optionalTokenId,
@@ -81,15 +83,19 @@ function refuse(problem: string): never {
   throw new UserError(`config.json: ${problem}. ${REMEDY}`);
 }
 
+/** Python writes None where a setting is not given, so a null is as good as absent. */
+const withoutNulls = (fields: JsonObject): JsonObject =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+
 /** Checks one group of fields; `within` is where they stand, for the message. */
 function parseFields<T>(schema: z.ZodType<T>, fields: JsonObject, within: string): T {
-  const result = schema.safeParse(fields);
+  const result = schema.safeParse(withoutNulls(fields));
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const [field] = issue.path;
   const value = fields[String(field)];
   refuse(
-    value === undefined
+    value === undefined || value === null
       ? `${within}"${issue.path.join('.')}" is missing`
       : `${within}"${issue.path.join('.')}" is ${JSON.stringify(value)}: ${issue.message}`,
   );
@@ -102,7 +108,7 @@ function parseFields<T>(schema: z.ZodType<T>, fields: JsonObject, within: string
 export function parseConfig(json: unknown): Qwen2_5_VLConfig {
   if (!isJsonObject(json)) refuse('it must be a JSON object');
   refuseOthers(json);
-  const nested = json.text_config !== undefined;
+  const nested = json.text_config !== undefined && json.text_config !== null;
   const textJson = nested ? json.text_config : json;
   if (!isJsonObject(textJson)) refuse('"text_config" must be an object');
   if (!isJsonObject(json.vision_config)) refuse('"vision_config" is missing or no object');
@@ -114,8 +120,13 @@ export function parseConfig(json: unknown): Qwen2_5_VLConfig {
     refuse(`${textPath}"rope_scaling" (or "rope_parameters") is missing or no object`);
   const rope = parseFields(ropeFields, ropeJson, `${textPath}rope_scaling `);
   const vision = parseFields(visionFields, json.vision_config, 'vision_config ');
-  const tie = json.tie_word_embeddings ?? textJson.tie_word_embeddings;
-  const model = parseFields(modelFields, { ...json, tie_word_embeddings: tie }, '');
+  for (const [fields, within] of [
+    [json, ''],
+    [textJson, textPath],
+  ] as const) {
+    parseFields(tieField, fields, within);
+  }
+  const model = parseFields(modelFields, json, '');
 
   const config: Qwen2_5_VLConfig = {
     text: {
@@ -146,7 +157,7 @@ export function parseConfig(json: unknown): Qwen2_5_VLConfig {
       windowSize: vision.window_size,
       fullattBlockIndexes: vision.fullatt_block_indexes,
     },
-    tieWordEmbeddings: model.tie_word_embeddings,
+    tieWordEmbeddings: isTied(json),
     initializerRange: text.initializer_range,
     imageTokenId: model.image_token_id,
     videoTokenId: model.video_token_id,
@@ -177,6 +188,17 @@ function refuseOthers(json: JsonObject): void {
     );
   }
 }
+
+/** Fields that name tokens: an id beyond the embedding's rows would be looked up outside of it. */
+const TOKEN_FIELDS = [
+  ['image_token_id', 'imageTokenId'],
+  ['video_token_id', 'videoTokenId'],
+  ['vision_start_token_id', 'visionStartTokenId'],
+  ['vision_end_token_id', 'visionEndTokenId'],
+  ['bos_token_id', 'bosTokenId'],
+  ['eos_token_id', 'eosTokenId'],
+  ['pad_token_id', 'padTokenId'],
+] as const satisfies readonly (readonly [string, keyof Qwen2_5_VLConfig])[];
 
 /** What must hold between the fields; each row is a sentence for when it does not. */
 function refuseImpossible({ text, vision, ...model }: Qwen2_5_VLConfig, headDim: number | undefined): void {
@@ -217,10 +239,11 @@ function refuseImpossible({ text, vision, ...model }: Qwen2_5_VLConfig, headDim:
       vision.fullattBlockIndexes.every((block) => block < vision.depth),
       `vision_config fullatt_block_indexes [${vision.fullattBlockIndexes.join(', ')}] name blocks beyond the depth ${vision.depth}`,
     ],
-    [
-      model.imageTokenId < text.vocabSize,
-      `image_token_id ${model.imageTokenId} is not below vocab_size ${text.vocabSize}`,
-    ],
+    ...TOKEN_FIELDS.map(([field, key]): readonly [boolean, string] => {
+      const ids = [model[key] ?? []].flat();
+      const beyond = ids.find((id) => id >= text.vocabSize);
+      return [beyond === undefined, `${field} ${beyond} is not below vocab_size ${text.vocabSize}`];
+    }),
   ];
   for (const [holds, otherwise] of rules) if (!holds) refuse(otherwise);
 }
