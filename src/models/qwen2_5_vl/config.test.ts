@@ -95,12 +95,17 @@ describe('parseConfig', () => {
         tie_word_embeddings: outside,
         text_config: { ...Object(nested.text_config), tie_word_embeddings: inside },
       }).tieWordEmbeddings;
-    expect([tied(false, true), tied(true, false), tied(null, true), tied(undefined, true)]).toEqual(
-      new Array(4).fill(true),
-    );
-    expect([tied(false, false), tied(null, undefined), tied(undefined, false)]).toEqual(
-      new Array(3).fill(false),
-    );
+    expect([tied(false, true), tied(true, false), tied(null, true), tied(undefined, true)]).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+    expect([tied(false, false), tied(null, undefined), tied(undefined, false)]).toEqual([
+      false,
+      false,
+      false,
+    ]);
     expect(() => tied(false, 'yes')).toThrow(/text_config "tie_word_embeddings" is "yes"/);
   });
 
