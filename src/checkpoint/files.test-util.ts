@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,13 @@ export function scratchFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'safeguard-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** A pipe that nobody writes to. */
+export function makePipe(path: string): string {
+  // Node cannot make one.
+  execFileSync('sh', ['-c', 'mkfifo "$0"', path]);
+  return path;
 }
 
 /** A real full device: every write to it fails in the kernel with ENOSPC. Linux only. */

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   lstatSync,
@@ -12,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { writeAtomically } from './files.js';
-import { scratchFolder } from './files.test-util.js';
+import { makePipe, scratchFolder } from './files.test-util.js';
 
 const write = (path: string, text: string): void => writeAtomically(path, [Buffer.from(text)]);
 
@@ -53,7 +52,7 @@ describe('writing puts files in the place of files only', () => {
   it.skipIf(process.platform === 'win32')('refuses folders, pipes and links in a circle', () => {
     const folder = scratchFolder();
     expect(() => write(folder, 'x')).toThrow(/is a folder, not a file/);
-    execFileSync('mkfifo', [join(folder, 'pipe')]);
+    makePipe(join(folder, 'pipe'));
     expect(() => write(join(folder, 'pipe'), 'x')).toThrow(/is a pipe, not a file/);
     symlinkSync('b', join(folder, 'a'));
     symlinkSync('a', join(folder, 'b'));

@@ -1,8 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { scratchFolder } from './files.test-util.js';
+import { makePipe, scratchFolder } from './files.test-util.js';
 import { readJsonObject } from './json.js';
 import { readRegularFile, sizeLimit } from './read-file.js';
 import { SafetensorsFile } from './safetensors.js';
@@ -29,7 +28,7 @@ describe('only regular files of a believable size are read', () => {
 
   it.skipIf(process.platform === 'win32')('refuses a pipe that nobody writes to, without waiting', () => {
     const path = join(scratchFolder(), 'config.json');
-    execFileSync('mkfifo', [path]);
+    makePipe(path);
     expect(() => readJsonObject(path)).toThrow(/config.json is no regular file/);
     expect(() => SafetensorsFile.open(path)).toThrow(/config.json is not a file/);
   });
