@@ -30,10 +30,27 @@ export interface EngineCapabilities {
   readonly contextLength: number | null;
 }
 
-/** Words, or a picture as pixels or as the bytes of an image file. */
+/** A picture whose pixels are read when an engine needs them, so that none lie in memory while a request waits. */
+export interface EnginePicture {
+  /** The picture as it is to be shown, upright; may be asked for several times. */
+  readonly pixels: () => Promise<RgbImage>;
+  /**
+   * The image file that these are the pixels of, given only where nothing was changed (not scaled, not cut): an engine may
+   * send it to a server as it is.
+   */
+  readonly file?: Uint8Array;
+}
+
+/**
+ * A picture for an engine: pixels, the bytes of an image file, or an {@link EnginePicture}. An engine shows it whole and
+ * at its size: whoever asks has made it small enough.
+ */
+export type EngineImage = RgbImage | Uint8Array | EnginePicture;
+
+/** Words, or a picture. */
 export type EnginePart =
   | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'image'; readonly image: RgbImage | Uint8Array };
+  | { readonly type: 'image'; readonly image: EngineImage };
 
 export interface EngineMessage {
   readonly role: 'system' | 'user' | 'assistant';

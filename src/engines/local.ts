@@ -3,7 +3,6 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { GeneratedTokens } from '../generation/generator.js';
 import type { LoadedModel, LoadOptions } from '../generation/model.js';
-import { decodeImage } from '../images/decode.js';
 import type { Message } from '../models/qwen2_5_vl/chat.js';
 import type { EncodedPrompt } from '../models/qwen2_5_vl/processor.js';
 import { UserError } from '../util/errors.js';
@@ -25,6 +24,7 @@ import {
 } from './engine.js';
 import { Limiter } from './limiter.js';
 import { measurePace } from './pace.js';
+import { pixelsOf } from './pictures.js';
 
 /** Hashing this many bytes takes well under a second; larger weights are known by their path alone. */
 const MAX_HASHED_BYTES = 100_000_000;
@@ -215,8 +215,7 @@ async function withPixels({ role, content }: EngineMessage): Promise<Message> {
   if (typeof content === 'string') return { role, content };
   const parts = content.map(async (part) => {
     if (part.type === 'text') return part;
-    const { image } = part;
-    return { type: 'image' as const, image: image instanceof Uint8Array ? await decodeImage(image) : image };
+    return { type: 'image' as const, image: await pixelsOf(part.image) };
   });
   return { role, content: await Promise.all(parts) };
 }

@@ -3,6 +3,7 @@ import { delayBefore } from '../util/backoff.js';
 import { InternalError, UserError } from '../util/errors.js';
 import { isMissing, networkError, PassingError, type Refusal, refusalOf } from './openai-errors.js';
 import { type OpenAISettings, readKey } from './openai-options.js';
+import { jsonOf } from './request-body.js';
 import { eventData } from './sse.js';
 
 /** The server said no; what that means depends on what was asked. */
@@ -107,7 +108,7 @@ export class OpenAIConnection {
         'content-type': 'application/json',
         ...(this.#key === null ? {} : { authorization: `Bearer ${this.#key}` }),
       },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined ? undefined : jsonOf(body),
       redirect: 'manual',
       signal,
     });

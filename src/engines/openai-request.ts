@@ -1,10 +1,10 @@
 /** @module A request in the words of the chat completions API. */
 import { gbnfOf } from '../generation/grammar/gbnf.js';
-import { decodeImage } from '../images/decode.js';
-import { encodePng } from '../images/png.js';
-import type { EngineMessage, EnginePart, EngineRequest } from './engine.js';
+import type { EngineChat, EngineImage, EngineMessage, EnginePart, EngineRequest } from './engine.js';
 import type { OpenAISettings, StructuredOutput } from './openai-options.js';
+import { fileOf } from './pictures.js';
 import { plainWords } from './plain-words.js';
+import { DataUri } from './request-body.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -62,13 +62,40 @@ const GRAMMARS: Readonly<Record<StructuredOutput, (pattern: string) => Body>> = 
   'llama-server': (pattern) => ({ grammar: gbnfOf(pattern) }),
 };
 
-/** The body of a chat completion. Images are sent as PNG, pixel for pixel what the local engine would see. */
+/** Pictures as they are sent. What several chats show is encoded once, and kept only until the last of them has it. */
+export class SentPictures {
+  readonly #waiting = new Map<EngineImage, number>();
+  readonly #encoded = new Map<EngineImage, Promise<DataUri>>();
+
+  constructor(chats: readonly EngineChat[]) {
+    for (const { content } of chats.flat()) {
+      if (typeof content === 'string') continue;
+      for (const part of content) {
+        if (part.type === 'image') this.#waiting.set(part.image, (this.#waiting.get(part.image) ?? 0) + 1);
+      }
+    }
+  }
+
+  of(image: EngineImage): Promise<DataUri> {
+    const encoded = this.#encoded.get(image) ?? fileOf(image).then((file) => DataUri.of(file));
+    const others = (this.#waiting.get(image) ?? 1) - 1;
+    this.#waiting.set(image, others);
+    if (others > 0) this.#encoded.set(image, encoded);
+    else this.#encoded.delete(image);
+    return encoded;
+  }
+}
+
+/** The body of a chat completion, with `DataUri`s for its pictures (see `jsonOf`). */
 export async function chatBody(
   request: EngineRequest,
   { model, structured, prefix }: OpenAISettings,
+  pictures = new SentPictures([request.messages]),
 ): Promise<Body> {
   const { topLogprobs, grammar, n = 1 } = request;
-  const messages: unknown[] = await Promise.all(request.messages.map(wireMessage));
+  const messages: unknown[] = [];
+  // One after the other: the pictures of other requests are encoded meanwhile.
+  for (const message of request.messages) messages.push(await wireMessage(message, pictures));
   if (request.prefix !== undefined) messages.push({ role: 'assistant', content: request.prefix });
   const goesOn = request.prefix !== undefined && prefix === 'vllm';
   const optional = {
@@ -91,16 +118,14 @@ export async function chatBody(
   };
 }
 
-async function wireMessage({ role, content }: EngineMessage): Promise<unknown> {
-  return {
-    role,
-    content: typeof content === 'string' ? plainWords(content) : await Promise.all(content.map(wirePart)),
-  };
+async function wireMessage({ role, content }: EngineMessage, pictures: SentPictures): Promise<unknown> {
+  if (typeof content === 'string') return { role, content: plainWords(content) };
+  const parts: unknown[] = [];
+  for (const part of content) parts.push(await wirePart(part, pictures));
+  return { role, content: parts };
 }
 
-async function wirePart(part: EnginePart): Promise<unknown> {
+async function wirePart(part: EnginePart, pictures: SentPictures): Promise<unknown> {
   if (part.type === 'text') return { type: 'text', text: plainWords(part.text) };
-  const pixels = part.image instanceof Uint8Array ? await decodeImage(part.image) : part.image;
-  const png = Buffer.from(await encodePng(pixels)).toString('base64');
-  return { type: 'image_url', image_url: { url: `data:image/png;base64,${png}` } };
+  return { type: 'image_url', image_url: { url: await pictures.of(part.image) } };
 }

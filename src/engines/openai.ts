@@ -16,7 +16,7 @@ import { Limiter } from './limiter.js';
 import { errorOf, isMissing, PassingError, type Refusal, refusalIn } from './openai-errors.js';
 import { OpenAIConnection, RefusedError } from './openai-http.js';
 import { type OpenAIEngineOptions, type OpenAISettings, withDefaults } from './openai-options.js';
-import { chatBody, Refused } from './openai-request.js';
+import { chatBody, Refused, SentPictures } from './openai-request.js';
 import { asAsked, completionsOf, StreamedCompletion } from './openai-response.js';
 
 export type { OpenAIEngineOptions } from './openai-options.js';
@@ -57,12 +57,17 @@ export class OpenAIEngine implements Engine {
     };
   }
 
-  async complete(request: EngineRequest): Promise<EngineCompletion[]> {
+  complete(request: EngineRequest): Promise<EngineCompletion[]> {
+    return this.#complete(request, new SentPictures([request.messages]));
+  }
+
+  async #complete(request: EngineRequest, pictures: SentPictures): Promise<EngineCompletion[]> {
     checkRequest(this, request, 'complete');
     const signal = this.#connection.signal(request.signal);
-    const body = { ...(await chatBody(request, this.#settings)), stream: false };
     const leave = await this.#limiter.enter(signal);
     try {
+      // In turn, so that no more pictures are encoded at once than are sent.
+      const body = { ...(await chatBody(request, this.#settings, pictures)), stream: false };
       const { n = 1, seed } = request;
       const completions = (await this.#answers(body, signal)).slice(0, n);
       // Servers that know no `n` give one answer: they are asked again, with other seeds.
@@ -82,10 +87,11 @@ export class OpenAIEngine implements Engine {
     const failed = new AbortController();
     const signals = [failed.signal, ...(settings.signal === undefined ? [] : [settings.signal])];
     const signal = AbortSignal.any(signals);
+    const pictures = new SentPictures(chats);
     try {
       return await Promise.all(
         chats.map(async (messages) => {
-          const [completion] = await this.complete({ ...settings, messages, signal });
+          const [completion] = await this.#complete({ ...settings, messages, signal }, pictures);
           return completion;
         }),
       );
@@ -98,11 +104,11 @@ export class OpenAIEngine implements Engine {
   async *stream(request: EngineRequest): AsyncGenerator<EngineDelta, void> {
     checkRequest(this, request, 'stream');
     const signal = this.#connection.signal(request.signal);
-    const chat = await chatBody(request, this.#settings);
-    const body = { ...chat, stream: true, stream_options: { include_usage: true } };
     const leave = await this.#limiter.enter(signal);
     let begun = false;
     try {
+      const chat = await chatBody(request, this.#settings);
+      const body = { ...chat, stream: true, stream_options: { include_usage: true } };
       for (let attempt = 0; ; ) {
         try {
           for await (const delta of this.#deltas(body, signal)) {

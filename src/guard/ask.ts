@@ -1,6 +1,5 @@
 /** @module Plain questions about images: what the model could do before it was a guardrail, it still can. */
-import type { Engine, EngineMessage } from '../engines/engine.js';
-import type { RgbImage } from '../images/image.js';
+import type { Engine, EngineImage, EngineMessage } from '../engines/engine.js';
 import { assert, UserError } from '../util/errors.js';
 import { userTurn } from './profile.js';
 
@@ -29,7 +28,7 @@ export interface Reply {
 /** Asks the model and hands its words on as they come. */
 export async function reply(
   engine: Engine,
-  images: readonly RgbImage[],
+  images: readonly EngineImage[],
   question: string | readonly Turn[],
   { onText, ...settings }: AskOptions & { readonly maxNewTokens: number },
 ): Promise<Reply> {
@@ -45,7 +44,7 @@ export async function reply(
   assert(false, 'a stream ended without its completion');
 }
 
-function withImages(turns: readonly Turn[], images: readonly RgbImage[]): EngineMessage[] {
+function withImages(turns: readonly Turn[], images: readonly EngineImage[]): EngineMessage[] {
   const first = turns.findIndex(({ role }) => role === 'user');
   if (first < 0 || turns.at(-1)?.role !== 'user') {
     throw new UserError('the chat must end with a turn of the user; ask something');

@@ -1,5 +1,4 @@
-import type { EngineMessage } from '../engines/engine.js';
-import type { RgbImage } from '../images/image.js';
+import type { EngineImage, EngineMessage } from '../engines/engine.js';
 import type { Policy } from '../policy/policy.js';
 import type { Label, Problem, ViolatedRule } from './verdict.js';
 
@@ -28,7 +27,7 @@ export interface GuardProfile {
   readonly name: string;
   readonly description: string;
   /** The images come first, in their order, as one thing to judge. */
-  messages(images: readonly RgbImage[], policy: Policy): EngineMessage[];
+  messages(images: readonly EngineImage[], policy: Policy): EngineMessage[];
   /** Never guesses: what is not exactly the family's format is `invalid`. */
   read(raw: string, policy: Policy): ReadAnswer;
   /** How a verdict is had in one forward pass; null for a family that always reasons. */
@@ -85,7 +84,7 @@ export function judged(
 }
 
 /** A user's turn: the images, then the words. */
-export function userTurn(images: readonly RgbImage[], text: string): EngineMessage {
+export function userTurn(images: readonly EngineImage[], text: string): EngineMessage {
   return {
     role: 'user',
     content: [...images.map((image) => ({ type: 'image' as const, image })), { type: 'text', text }],
