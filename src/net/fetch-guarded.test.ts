@@ -1,7 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Lookup } from './address.js';
+import { addressOf, type Lookup } from './address.js';
 import { type FetchOptions, fetchGuarded } from './fetch-guarded.js';
 
 /** A server on loopback; the tests reach it by a name that their own lookup calls public or private. */
@@ -10,6 +11,22 @@ async function serve(listener: RequestListener): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {
     server.closeAllConnections();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+/** A server that speaks for itself, with no HTTP of Node's. */
+async function serveRaw(answer: (socket: Socket) => void): Promise<number> {
+  const sockets = new Set<Socket>();
+  const server = createTcpServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.once('data', () => answer(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
     server.close();
   });
   return (server.address() as AddressInfo).port;
@@ -51,10 +68,53 @@ describe('where a URL may lead', () => {
     'http://[::ffff:7f00:1]/x',
     'http://[64:ff9b::7f00:1]/x',
     'http://[2002:7f00:1::]/x',
+    'http://[::7f00:1]/x',
+    'http://[::5db8:d822]/x',
+    'http://[::2]/x',
+    'http://[2a00:1450:4001:80b:0:5efe:7f00:1]/x',
+    'http://[2a00:1450:4001:80b:200:5efe:5db8:d822]/x',
+    'http://[4000::1]/x',
+    'http://[1fff::1]/x',
+    'http://[3000::1]/x',
+    'http://[2300::1]/x',
+    'http://[2001:1::1]/x',
+    'http://[2001:db8::1]/x',
+    'http://[3fff::1]/x',
+    'http://[3ffe::1]/x',
+    'http://[fec0::1]/x',
+    'http://[ff02::1]/x',
+    'http://[64:ff9b:1::a00:1]/x',
+    'http://[::ffff:0:7f00:1]/x',
+    'http://168.63.129.16/metadata',
+    'http://[::ffff:168.63.129.16]/metadata',
+    'http://100.100.100.200/x',
+    'http://192.0.0.192/x',
+    'http://198.18.0.1/x',
+    'http://240.0.0.1/x',
   ])('refuses %s', async (url) => {
-    expect(await message(url)).toMatch(
+    // The check alone: were it wrong, a fetch would send something.
+    const lookup: Lookup = () => Promise.reject(new Error('an address was looked up'));
+    await expect(addressOf(new URL(url), { lookup, allowPrivate: false })).rejects.toThrow(
       /is an address of a private or special network \(.+\); give the image as a file/,
     );
+  });
+
+  it('refuses before it connects', async () => {
+    expect(await message('http://127.0.0.1:1/x')).toMatch(/is an address of a private or special network/);
+  });
+
+  it.each([
+    '93.184.216.34',
+    '2606:2800:220:1:248:1893:25c8:1946',
+    '2001:4860:4860::8888',
+    '2a00:1450:4001:80b::200e',
+    '2400:cb00:2048:1::c629:d7a2',
+    '2003:0:2e00::1',
+    '::ffff:93.184.216.34',
+  ])('calls %s public', async (address) => {
+    await expect(
+      addressOf(new URL('http://images.example/x'), { lookup: to(address), allowPrivate: false }),
+    ).resolves.toMatchObject({ address });
   });
 
   it.each([
@@ -188,6 +248,58 @@ describe('bodies', () => {
   ])('ends with a server that %s', async (_, listener) => {
     const port = await serve(listener);
     expect(await fetchLocal(port, { timeoutMs: 200 })).toMatch(/did not answer in full within 0\.2 s/);
+  });
+
+  it.each<[string, string]>([
+    ['changes the protocol', 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'],
+    ['changes it to nothing', 'HTTP/1.1 101 Switching Protocols\r\n\r\n'],
+  ])('ends with a server that %s', async (_, answer) => {
+    const port = await serveRaw((socket) => void socket.write(answer));
+    expect(await fetchLocal(port)).toMatch(
+      /answered with HTTP status 101|closed the connection without an answer/,
+    );
+  });
+
+  it.each<[string, (socket: Socket) => void]>([
+    ['says nothing', () => undefined],
+    ['says no whole line', (socket) => void socket.write('HTTP/1.1 200')],
+    [
+      'announces an answer for ever',
+      (socket) => {
+        const timer = setInterval(() => socket.write('HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n'), 5);
+        socket.on('close', () => clearInterval(timer));
+      },
+    ],
+    [
+      'sends a byte now and then',
+      (socket) => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n');
+        const timer = setInterval(() => socket.write('x'), 5);
+        socket.on('close', () => clearInterval(timer));
+      },
+    ],
+  ])('ends by the time limit and by the signal with a server that %s', async (_, answer) => {
+    const port = await serveRaw(answer);
+    expect(await fetchLocal(port, { timeoutMs: 150 })).toMatch(/did not answer in full within 0\.15 s/);
+    const controller = new AbortController();
+    const fetching = fetchGuarded(`http://127.0.0.1:${port}/`, {
+      allowPrivate: true,
+      signal: controller.signal,
+    });
+    setTimeout(() => controller.abort(new Error('enough')), 50);
+    await expect(fetching).rejects.toThrow('enough');
+  });
+
+  it('keeps the process while it waits, so that a silent server ends in a sentence', () => {
+    // The name service never answers and holds nothing: without a timer Node would end with code 13.
+    const program = `
+      import { fetchGuarded } from ${JSON.stringify(new URL('fetch-guarded.ts', import.meta.url).href)};
+      await fetchGuarded('http://slow.example/', { lookup: () => new Promise(() => {}), timeoutMs: 100 }).catch(
+        (error) => console.log(error.name),
+      );`;
+    const args = ['--import', 'tsx', '--input-type=module', '--eval', program];
+    const { stdout, status } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect({ stdout, status }).toEqual({ stdout: 'UserError\n', status: 0 });
   });
 
   it('ends with a name service that never answers', async () => {

@@ -9,6 +9,8 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
 const DEFAULT_TIMEOUT_MS = 20_000;
 /** The limit of the Fetch standard is 20; no image needs so many. */
 const DEFAULT_MAX_REDIRECTS = 5;
+/** Node fires a longer timer at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
 export interface FetchOptions {
@@ -37,16 +39,24 @@ export interface Fetched {
  */
 export async function fetchGuarded(url: string, options: FetchOptions = {}): Promise<Fetched> {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, maxRedirects = DEFAULT_MAX_REDIRECTS } = options;
-  const deadline = AbortSignal.timeout(timeoutMs);
-  const signal = AbortSignal.any([deadline, ...(options.signal === undefined ? [] : [options.signal])]);
+  options.signal?.throwIfAborted();
+  const deadline = new AbortController();
+  // Unlike AbortSignal.timeout it keeps the process: a server that is silent must not end it without a word.
+  const timer = setTimeout(() => deadline.abort(), Math.min(timeoutMs, LONGEST_TIMER_MS));
+  const signal = AbortSignal.any([
+    deadline.signal,
+    ...(options.signal === undefined ? [] : [options.signal]),
+  ]);
   const guard = { lookup: options.lookup ?? resolveAll, allowPrivate: options.allowPrivate ?? false };
-  let current = checkedUrl(url, url);
   try {
+    let current = checkedUrl(url, url);
     for (let redirects = 0; ; redirects++) {
       const address = await orAborted(addressOf(current, guard), signal);
-      const response = await send(current, address, signal);
+      const response = await orAborted(send(current, address, signal), signal);
       const { statusCode = 0, headers } = response;
-      if (!REDIRECTS.has(statusCode)) return await readBody(current, response, options, signal);
+      if (!REDIRECTS.has(statusCode)) {
+        return await orAborted(readBody(current, response, options, signal), signal);
+      }
       response.destroy();
       if (redirects >= maxRedirects) {
         throw new UserError(
@@ -62,12 +72,15 @@ export async function fetchGuarded(url: string, options: FetchOptions = {}): Pro
     }
   } catch (error) {
     if (options.signal?.aborted) throw options.signal.reason;
-    if (deadline.aborted) {
+    if (deadline.signal.aborted) {
       throw new UserError(
         `${url} did not answer in full within ${timeoutMs / 1000} s; try again, or give the image as a file`,
+        { code: 'too_slow' },
       );
     }
     throw error;
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -88,7 +101,7 @@ function checkedUrl(text: string, given: string, base?: URL): URL {
   return url;
 }
 
-/** Name servers cannot be asked to stop; their answer is no longer waited for. */
+/** Whatever the work does with the signal: once that is aborted, the work is no longer waited for. */
 async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   let abort: (() => void) | undefined;
@@ -124,7 +137,21 @@ function send(url: URL, { address, family }: Address, signal: AbortSignal): Prom
       reject(
         signal.aborted
           ? error
-          : new UserError(`${url.href} cannot be reached: ${messageOf(error)}; check the address`),
+          : new UserError(`${url.href} cannot be reached: ${messageOf(error)}; check the address`, {
+              code: 'unreachable',
+            }),
+      ),
+    );
+    // Both end a request without an error event: an answer that changes the protocol, and one that is none.
+    sent.on('upgrade', ({ statusCode }, socket) => {
+      socket.destroy();
+      reject(wrongStatus(url, statusCode));
+    });
+    sent.on('close', () =>
+      reject(
+        new UserError(`${url.href} closed the connection without an answer; check the address`, {
+          code: 'unreachable',
+        }),
       ),
     );
     sent.end();
@@ -132,6 +159,12 @@ function send(url: URL, { address, family }: Address, signal: AbortSignal): Prom
 }
 
 const HTTP_OK = 200;
+
+const wrongStatus = (url: URL, status: number | undefined): UserError =>
+  new UserError(
+    `${url.href} answered with HTTP status ${status}; check that the address can be opened without signing in`,
+    { code: 'rejected' },
+  );
 
 async function readBody(
   url: URL,
@@ -142,12 +175,11 @@ async function readBody(
   const tooLarge = (): UserError =>
     new UserError(
       `${url.href} is larger than the limit of ${maxBytes} bytes; scale it down or raise the limit`,
+      { code: 'too_large' },
     );
   try {
     if (response.statusCode !== HTTP_OK) {
-      throw new UserError(
-        `${url.href} answered with HTTP status ${response.statusCode}; check that the address can be opened without signing in`,
-      );
+      throw wrongStatus(url, response.statusCode);
     }
     const encoding = response.headers['content-encoding'] ?? 'identity';
     if (encoding !== 'identity') {
@@ -172,6 +204,7 @@ async function readBody(
     if (error instanceof UserError || signal.aborted) throw error;
     throw new UserError(
       `${url.href} broke off before its end: ${messageOf(error)}; try again, or give the image as a file`,
+      { code: 'unreachable' },
     );
   } finally {
     response.destroy();
