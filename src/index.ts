@@ -50,7 +50,8 @@ export { type Fetched, fetchGuarded, type FetchOptions } from './net/fetch-guard
 export { MAX_POLICY_BYTES, Policy, type PolicyIdentity, type PolicyOptions } from './policy/policy.js';
 
 // Pictures.
-export { type DecodeOptions, decodeImage } from './images/decode.js';
+export { type DecodedImage, type DecodeOptions, decodeImage, measureImage } from './images/decode.js';
+export type { Size } from './images/frames.js';
 export type { RgbImage } from './images/image.js';
 
 // The model itself: prompts in, tokens out.

@@ -35,7 +35,7 @@ interface BmpHeader {
  */
 export function decodeBmp(bytes: Uint8Array, subject: string): RgbImage {
   const refuse = (reason: string): never => {
-    throw new UserError(`${subject} (BMP) ${reason}`);
+    throw new UserError(`${subject} (BMP) ${reason}`, { code: 'invalid_image' });
   };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const header = readHeader(view, refuse);

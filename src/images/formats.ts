@@ -18,6 +18,8 @@ export const READABLE_FORMATS = 'PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF';
 
 /** Enough of a text file to find its root element behind a declaration and comments. */
 const TEXT_PROBE_BYTES = 4096;
+/** Files name a handful of brands; what stands behind so many decides nothing. */
+const MAX_BRANDS = 64;
 /** BMP's first header has only 16-bit sizes and is told by its length. */
 export const BMP_CORE_HEADER = 12;
 
@@ -30,10 +32,11 @@ const startsWith =
 
 /** The brands of an ISO media file's `ftyp` box: the major one and the compatible ones (ISO/IEC 14496-12, 4.3). */
 const brands = (bytes: Uint8Array): string[] => {
-  if (ascii(bytes, 4, 8) !== 'ftyp') return [];
+  if (bytes.length < 12 || ascii(bytes, 4, 8) !== 'ftyp') return [];
   const length = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0);
   const found = [ascii(bytes, 8, 12)];
-  for (let at = 16; at + 4 <= Math.min(length, bytes.length); at += 4) found.push(ascii(bytes, at, at + 4));
+  const end = Math.min(length, bytes.length, 16 + 4 * MAX_BRANDS);
+  for (let at = 16; at + 4 <= end; at += 4) found.push(ascii(bytes, at, at + 4));
   return found;
 };
 const hasBrand =
