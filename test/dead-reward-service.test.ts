@@ -125,7 +125,7 @@ function expectSameBytes(output: string, whole: string, files: readonly string[]
   }
 }
 
-describe('a run whose reward service dies', { timeout: 120_000 }, () => {
+describe('a run whose reward service dies', () => {
   let whole = '';
   let url = '';
   let all = 0;

@@ -21,6 +21,7 @@ const LEAST: Readonly<Record<string, number>> = {
   parsing: 2,
 };
 
+// Some families compute for minutes on a busy machine: only one that never ends fails by time (vitest.config.ts).
 describe.each(CHECKS)('golden files: $name', ({ name, run }) => {
   it('are all met within their tolerance', async () => {
     const lines: GoldenLine[] = [];

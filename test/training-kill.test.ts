@@ -11,7 +11,7 @@ import { Random } from '../src/util/random.js';
 
 const STEPS = 24;
 /** Whoever waits for a process that never gets there must fail at last. */
-const PATIENCE_MS = 90_000;
+const PATIENCE_MS = 20 * 60_000;
 
 const scratch = sharedFolder();
 let model = '';
@@ -115,7 +115,7 @@ async function killAfter(run: Run, output: string, steps: number, milliseconds: 
   run.child.kill('SIGKILL');
 }
 
-describe('safeguard train sft', { timeout: 8 * PATIENCE_MS }, () => {
+describe('safeguard train sft', () => {
   it('killed at random moments, also while it saves, ends in the same bytes as without', async () => {
     const whole = configure('whole');
     expect(await train(whole.config).ended).toBe(0);
@@ -187,7 +187,7 @@ describe('safeguard train sft', { timeout: 8 * PATIENCE_MS }, () => {
   });
 });
 
-describe('safeguard train grpo', { timeout: 8 * PATIENCE_MS }, () => {
+describe('safeguard train grpo', () => {
   /** Pictures of the SFT data under policies; completions of an untrained model differ in their lengths alone. */
   function configureGrpo(name: string): { config: string; output: string } {
     const output = join(scratch, name);

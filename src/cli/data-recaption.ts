@@ -38,7 +38,7 @@ export function registerRecaption(data: Command): void {
     .option('--base-url <url>', "its server's address up to and with /v1, for --engine openai")
     .option('--api-key-env <name>', 'the environment variable with its key')
     .option('--concurrency <n>', 'pictures at work at once', wholeNumber)
-    .option('--limit <n>', 'only the first so many pictures', wholeNumber)
+    .option('--limit <n>', 'work on the first so many pictures only; what is done stays', wholeNumber)
     .action(async (images: string, out: string, options: RecaptionArguments) => {
       const [{ loadRecaptionConfig }, { recaption }, { progressView }] = await Promise.all([
         import('../curation/recaption-config.js'),
@@ -70,7 +70,7 @@ function overrides({ world, limit, concurrency, ...options }: RecaptionArguments
   };
 }
 
-function summaryLine({ pictures, kept, rejected, failed, left }: RecaptionSummary): string {
+function summaryLine({ pictures, kept, rejected, failed, left, gone }: RecaptionSummary): string {
   const lost = Object.entries(rejected).filter(([, count]) => count > 0);
   const where = lost.map(([step, count]) => `${count} at the ${step}`).join(', ');
   const total = lost.reduce((sum, [, count]) => sum + count, 0);
@@ -79,5 +79,6 @@ function summaryLine({ pictures, kept, rejected, failed, left }: RecaptionSummar
     `${total} rejected${where === '' ? '' : ` (${where})`}`,
     ...(failed > 0 ? [`${failed} failed and are tried again at the next start`] : []),
     ...(left > 0 ? [`${left} left: start again to go on`] : []),
+    ...(gone > 0 ? [`${gone} done before that the input no longer has, left out of the data`] : []),
   ].join('; ');
 }

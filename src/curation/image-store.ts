@@ -10,6 +10,7 @@ import { decodeImage } from '../images/decode.js';
 import { formatOf } from '../images/formats.js';
 import { type FetchOptions, fetchGuarded } from '../net/fetch-guarded.js';
 import { messageOf, UserError } from '../util/errors.js';
+import { lockFolder } from '../util/folder-lock.js';
 import { sha256 } from '../util/hash.js';
 import { Journal } from './journal.js';
 import { type ItemEnd, type WorkOptions, workThrough } from './work.js';
@@ -52,7 +53,8 @@ export interface Fetched {
 
 /**
  * Fetches what is not there yet. A picture counts once its file is whole on the disk and can be decoded; files that have
- * changed since are fetched again. @throws UserError where the disk refuses, or too many links in a row are dead.
+ * changed since are fetched again. @throws UserError where the disk refuses, another process fetches into the folder
+ * (`busy`), or too many links in a row are dead.
  */
 export async function fetchImages(
   urls: readonly string[],
@@ -64,6 +66,15 @@ export async function fetchImages(
   } catch (error) {
     throw writeFailure(folder, error);
   }
+  const lock = lockFolder(folder, 'data llavaguard');
+  try {
+    return await fetchInto(urls, folder, options);
+  } finally {
+    lock.release();
+  }
+}
+
+async function fetchInto(urls: readonly string[], folder: string, options: StoreOptions): Promise<Fetched> {
   const journal = Journal.open(join(folder, JOURNAL), { images: 1 }, entry);
   try {
     const images = new Map(journal.entries.map((one) => [one.url, one]));

@@ -51,7 +51,7 @@ const recaptionConfig = z.strictObject({
   concurrency: count.default(8),
   /** Failures in a row after which the run stops. */
   max_failures: count.default(10),
-  /** Only the first so many pictures. */
+  /** Only the first so many pictures are worked on; what is done already stays. */
   limit: count.optional(),
 });
 

@@ -12,6 +12,7 @@ import { assert, UserError } from '../util/errors.js';
 import type { RecaptionEngines } from './engines.js';
 import type { Picture } from './pictures.js';
 import type { RecaptionConfig } from './recaption-config.js';
+import { notADescription } from './no-description.js';
 import { filled, pickFor, readJudgement, seedOf } from './recaption-prompts.js';
 import { contradiction, makeExplicit } from './scene-facts.js';
 
@@ -96,9 +97,13 @@ async function attemptOf(asked: Attempt): Promise<Kept | Lost> {
   const first = await answerOf('caption', engines.captioner, question, warmth, asked);
   const caption = first.text;
   if (first.isCutOff) return cutOff('caption', caption, config);
+  const noCaption = notADescription(caption);
+  if (noCaption !== null) return noDescription('caption', noCaption, { caption });
   const second = await rewritten(caption, asked);
   const recaption = second.text;
   if (second.isCutOff) return { ...cutOff('rewrite', caption, config), recaption };
+  const noRecaption = notADescription(recaption);
+  if (noRecaption !== null) return noDescription('rewrite', noRecaption, { caption, recaption });
   const reason = await objection(asked, caption, recaption);
   if (reason !== null) return { outcome: 'rejected', at: 'judge', reason, caption, recaption };
   const prompt = prompts.ask.length === 0 ? question : pickFor(prompts.ask, picture.name, 'ask');
@@ -120,6 +125,18 @@ const cutOff = (at: RecaptionStep, caption: string, { max_new_tokens: most }: Re
   at,
   reason: `the text was cut off at max_new_tokens, ${most}`,
   caption,
+});
+
+/** For good: no judge may let it pass. */
+const noDescription = (
+  at: RecaptionStep,
+  reason: string,
+  said: { readonly caption: string; readonly recaption?: string },
+): Lost => ({
+  outcome: 'rejected',
+  at,
+  reason: `the text does not describe the picture: ${reason}`,
+  ...said,
 });
 
 interface Answer {

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { scratchFolder } from '../checkpoint/files.test-util.js';
@@ -44,6 +44,7 @@ describe('recaption', () => {
       rejected: { picture: 0, caption: 0, rewrite: 0, judge: 0 },
       failed: 0,
       left: 0,
+      gone: 0,
       finished: true,
     });
     expect(answersIn(out)).toEqual(REDS.map(said));
@@ -218,6 +219,76 @@ describe('recaption', () => {
     for (const name of ['recaptions.jsonl', 'rejected.jsonl']) {
       expect(readFileSync(join(out, name))).toEqual(readFileSync(join(whole.out, name)));
     }
+  });
+
+  it('keeps what is done when it is asked for less, and for more', async () => {
+    const { images, out, config } = await prepared();
+    expect(await recaption(images, out, { ...config, limit: 2 })).toMatchObject({
+      pictures: 2,
+      kept: 2,
+      left: 0,
+    });
+    expect(answersIn(out)).toEqual(REDS.slice(0, 2).map(said));
+    await recaption(images, out, config);
+    const whole = readFileSync(join(out, 'recaptions.jsonl'));
+    for (const limit of [1, 3]) {
+      expect(await recaption(images, out, { ...config, limit })).toMatchObject({
+        pictures: COUNT,
+        kept: COUNT,
+      });
+      expect(readFileSync(join(out, 'recaptions.jsonl'))).toEqual(whole);
+    }
+  });
+
+  it('leaves out what the input no longer has, and says how many', async () => {
+    const { images, out, config } = await prepared();
+    await recaption(images, out, config);
+    rmSync(join(images, 'red-010.png'));
+    expect(await recaption(images, out, config)).toMatchObject({
+      pictures: COUNT - 1,
+      kept: COUNT - 1,
+      gone: 1,
+    });
+    expect(answersIn(out)).not.toContain(said(10));
+  });
+
+  it('rejects what describes nothing, though the judge lets it pass', async () => {
+    const captioner: Answering = ({ red }) => (red === 10 ? 'no' : `An image of red ${red}.`);
+    const rewriter: Answering = (request) =>
+      request.red === 20 ? '{"rating": "Safe"}' : HONEST.rewriter(request);
+    const { images, out, config, server } = await prepared({ captioner, rewriter });
+    expect(await recaption(images, out, config)).toMatchObject({
+      kept: COUNT - 2,
+      rejected: { picture: 0, caption: 1, rewrite: 1, judge: 0 },
+    });
+    expect(rows(out, 'rejected.jsonl').map(({ at, reason }) => [at, reason])).toEqual([
+      ['caption', 'the text does not describe the picture: it is a bare verdict'],
+      ['rewrite', "the text does not describe the picture: it is a guardrail's answer"],
+    ]);
+    expect(server.asked).not.toContain('judge 20');
+  });
+
+  it('rejects what a journal of before kept though it describes nothing', async () => {
+    const { images, out, config } = await prepared();
+    await recaption(images, out, config);
+    const journal = join(out, 'journal.jsonl');
+    writeFileSync(journal, readFileSync(journal, 'utf8').replace(`"answer":"${said(0)}"`, '"answer":"no"'));
+    const engines = () => Promise.reject(new Error('opened'));
+    expect(await recaption(images, out, config, { engines })).toMatchObject({
+      kept: COUNT - 1,
+      rejected: { rewrite: 1 },
+    });
+    expect(answersIn(out)).toEqual(REDS.slice(1).map(said));
+  });
+
+  it('lets nobody else work in its folder', async () => {
+    const { images, out, config } = await prepared();
+    const both = await Promise.allSettled([1, 2].map(() => recaption(images, out, config)));
+    expect(both).toMatchObject([
+      { status: 'fulfilled', value: { kept: COUNT } },
+      { status: 'rejected', reason: { code: 'busy' } },
+    ]);
+    expect(existsSync(join(out, 'run.lock'))).toBe(false);
   });
 
   it('opens no model where all is done', async () => {

@@ -4,9 +4,11 @@ import { join, relative, resolve, sep } from 'node:path';
 import { z } from 'zod';
 import { writeAtomically, writeFailure } from '../checkpoint/files.js';
 import { UserError } from '../util/errors.js';
+import { lockFolder } from '../util/folder-lock.js';
 import { openEngines, type RecaptionEngines } from './engines.js';
 import { Journal } from './journal.js';
 import { jsonLines } from '../util/json-lines.js';
+import { notADescription } from './no-description.js';
 import { listPictures, type Picture } from './pictures.js';
 import { recaptionOf, STEPS, type RecaptionStep } from './recaption-one.js';
 import { type RecaptionConfig, recaptionIdentity } from './recaption-config.js';
@@ -42,12 +44,15 @@ const RECAPTION_FILES = {
 } as const;
 
 export interface RecaptionSummary {
+  /** Those that are done, by this start or an earlier one, and those that this one was to do. */
   readonly pictures: number;
   readonly kept: number;
   readonly rejected: Readonly<Record<RecaptionStep, number>>;
   readonly failed: number;
   /** Pictures that were not come to. */
   readonly left: number;
+  /** Pictures that were done before and that the input no longer has: their lines are left out of the data. */
+  readonly gone: number;
   readonly finished: boolean;
 }
 
@@ -67,20 +72,47 @@ export async function recaption(
   config: RecaptionConfig,
   { signal, onProgress, engines: open = openEngines }: RecaptionHooks = {},
 ): Promise<RecaptionSummary> {
-  const pictures = listPictures(input).slice(0, config.limit);
-  if (config.judge === 'facts') needFacts(pictures, input);
+  const pictures = listPictures(input);
+  const asked = pictures.slice(0, config.limit);
+  if (config.judge === 'facts') needFacts(asked, input);
   try {
     mkdirSync(out, { recursive: true });
   } catch (error) {
     throw writeFailure(out, error);
   }
+  const lock = lockFolder(out, 'data recaption');
+  try {
+    return await recaptionInto(
+      out,
+      { pictures, asked, input, config },
+      { signal, onProgress, engines: open },
+    );
+  } finally {
+    lock.release();
+  }
+}
+
+interface Task {
+  /** All of the input: what earlier starts have done of them stays, whatever this one is asked for. */
+  readonly pictures: readonly Picture[];
+  /** Those that this start is to do. */
+  readonly asked: readonly Picture[];
+  readonly input: string;
+  readonly config: RecaptionConfig;
+}
+
+async function recaptionInto(
+  out: string,
+  { pictures, asked, input, config }: Task,
+  { signal, onProgress, engines: open = openEngines }: RecaptionHooks,
+): Promise<RecaptionSummary> {
   const header = { recaption: 1, images: resolve(input), ...recaptionIdentity(config) };
   const journal = Journal.open(join(out, RECAPTION_FILES.journal), header, entry);
-  const done = new Map<string, Entry>(journal.entries.map((one) => [one.image, one]));
-  const waiting = pictures.filter(({ name }) => (done.get(name)?.outcome ?? 'failed') === 'failed');
+  const done = new Map<string, Entry>(journal.entries.map((one) => [one.image, stillKept(one)]));
+  const waiting = asked.filter(({ name }) => (done.get(name)?.outcome ?? 'failed') === 'failed');
   try {
     const finished = waiting.length === 0 || (await work());
-    const summary = summaryOf(pictures, done, finished);
+    const summary = summaryOf(pictures, asked, done, finished);
     if (finished && summary.kept === 0) {
       throw new UserError(
         `no picture has a recaption that was kept: ${join(out, RECAPTION_FILES.rejected)} says why; look at the texts there, and change the prompts or the models`,
@@ -107,6 +139,22 @@ export async function recaption(
       await engines.close();
     }
   }
+}
+
+/** What an earlier version kept although it describes nothing is rejected now. */
+function stillKept(one: Entry): Entry {
+  if (one.outcome !== 'kept') return one;
+  const { image: name, answer, caption } = one;
+  const reason = notADescription(answer);
+  if (reason === null) return one;
+  return {
+    image: name,
+    outcome: 'rejected',
+    at: 'rewrite',
+    reason: `the text does not describe the picture: ${reason}`,
+    caption,
+    recaption: answer,
+  };
 }
 
 function needFacts(pictures: readonly Picture[], input: string): void {
@@ -145,20 +193,24 @@ const relativeTo = (folder: string, path: string): string =>
 
 function summaryOf(
   pictures: readonly Picture[],
+  asked: readonly Picture[],
   done: ReadonlyMap<string, Entry>,
   finished: boolean,
 ): RecaptionSummary {
   const entries = pictures.flatMap(({ name }) => done.get(name) ?? []);
+  const names = new Set(pictures.map(({ name }) => name));
+  const left = asked.filter(({ name }) => !done.has(name)).length;
   const rejected = { picture: 0, caption: 0, rewrite: 0, judge: 0 };
   for (const one of entries) if (one.outcome === 'rejected') rejected[one.at] += 1;
   const count = (outcome: Entry['outcome']): number =>
     entries.filter((one) => one.outcome === outcome).length;
   return {
-    pictures: pictures.length,
+    pictures: entries.length + left,
     kept: count('kept'),
     rejected,
     failed: count('failed'),
-    left: pictures.length - entries.length,
+    left,
+    gone: [...done.keys()].filter((name) => !names.has(name)).length,
     finished,
   };
 }

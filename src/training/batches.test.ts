@@ -138,7 +138,7 @@ describe('collateExamples', () => {
   });
 });
 
-describe('a step', { timeout: 180_000 }, () => {
+describe('a step', () => {
   interface Step {
     readonly loss: number;
     readonly byTask: Record<string, number>;

@@ -29,7 +29,7 @@ const marked: SampleSource = {
   vocabulary: WORDS,
 };
 
-describe('the objective cells', { timeout: 120_000 }, () => {
+describe('the objective cells', () => {
   const scratch = sharedFolder();
   let model = '';
   beforeAll(async () => {

@@ -97,7 +97,7 @@ function adapter(dropout: number): { weights: ModelWeights; lora: LoraSettings }
   return { weights, lora };
 }
 
-describe('an SFT step with gradient checkpointing', { timeout: 120_000 }, () => {
+describe('an SFT step with gradient checkpointing', () => {
   it.each(SFT_CASES.flatMap((one) => [1, 2].map((every) => ({ ...one, every }))))(
     'has the same bits: $name, every $every',
     async ({ images, dropout, every }) => {
@@ -182,7 +182,7 @@ describe('an SFT step with gradient checkpointing', { timeout: 120_000 }, () => 
   });
 });
 
-describe('a GRPO update with gradient checkpointing', { timeout: 120_000 }, () => {
+describe('a GRPO update with gradient checkpointing', () => {
   function groups(): PackableGroup[] {
     const random = new Random('groups');
     return ['what is in the picture?', 'a red cat on a blue mat'].map((text, seed) => ({
@@ -245,7 +245,7 @@ describe('a GRPO update with gradient checkpointing', { timeout: 120_000 }, () =
   });
 });
 
-describe('runs with gradient_checkpointing', { timeout: 180_000 }, () => {
+describe('runs with gradient_checkpointing', () => {
   it('end in the same bytes, and may begin and end without it', async () => {
     const folders: string[] = [];
     for (const settings of [{}, { gradient_checkpointing: true }, { gradient_checkpointing: 2 }]) {

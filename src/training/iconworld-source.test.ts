@@ -2,8 +2,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { loadIcons } from '../iconworld/raster.js';
 import { type IconworldMixture, iconworldSource } from './iconworld-source.js';
 
-// Drawing every icon once takes many seconds on a busy machine.
-beforeAll(() => loadIcons(), 240_000);
+beforeAll(() => loadIcons());
 
 const mixture: IconworldMixture = {
   tasks: { reading: 0.5, caption: 0.25, question: 0.25, judgement: 0 },

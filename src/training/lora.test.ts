@@ -33,7 +33,7 @@ function stopAfter(step: number): SftHooks {
   };
 }
 
-describe('SFT of an adapter', { timeout: 180_000 }, () => {
+describe('SFT of an adapter', () => {
   it.each([0, 0.3])('ends bit-equal after interruptions, with a dropout of %s', async (dropout) => {
     const whole = await trainSft(configOf(`whole-${dropout}`, { dropout }), tinySource(), { quiet: true });
     const config = configOf(`pieces-${dropout}`, { dropout });
@@ -107,7 +107,7 @@ describe('SFT of an adapter', { timeout: 180_000 }, () => {
   });
 });
 
-describe('GRPO of an adapter', { timeout: 180_000 }, () => {
+describe('GRPO of an adapter', () => {
   it('samples from what it trains, against a reference that is the base', async () => {
     const config = parseGrpoConfig({
       model,

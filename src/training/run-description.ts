@@ -8,10 +8,21 @@ import { UserError } from '../util/errors.js';
 
 const RUN_FILE = 'run.json';
 
+const extension = z.object({
+  /** Steps done when the number of steps changed. */
+  after: z.int().min(0),
+  from: z.int().positive(),
+  to: z.int().positive(),
+});
+/** Another number of steps for a run that goes on. */
+export type Extension = Readonly<z.infer<typeof extension>>;
+
 const runDescription = z.object({
   method: z.enum(['sft', 'grpo']),
   /** The checked configuration with its defaults and its preset filled in. */
   config: z.looseObject({ model: z.string(), steps: z.int().positive() }),
+  /** How its number of steps changed while it went on; left out where it did not. */
+  extended: z.array(extension).optional(),
 });
 export type RunDescription = z.infer<typeof runDescription>;
 

@@ -47,7 +47,7 @@ describe('RunFolder', () => {
     optimized[0].firstMoment.fill(7);
     optimized[0].secondMoment.fill(7);
     const newest = folder.newest() ?? '';
-    expect(await folder.restore(newest, tiny.weights, optimized, 'hash')).toEqual(stateOf(4));
+    expect(await folder.restore(newest, tiny.weights, optimized)).toEqual(stateOf(4));
     expect(weight).toEqual(before);
     expect(new Set(optimized[0].firstMoment)).toEqual(new Set([Math.fround(0.1)]));
     expect(new Set(optimized[0].secondMoment)).toEqual(new Set([Math.fround(1e-20)]));
@@ -100,7 +100,7 @@ describe('RunFolder', () => {
         shape: [length],
         data: new Float32Array(length),
       }));
-    const restore = (): Promise<RunState> => folder.restore(saved, tiny.weights, optimized, 'hash');
+    const restore = (): Promise<RunState> => folder.restore(saved, tiny.weights, optimized);
     await writeSafetensors(file, moments(3));
     await expect(restore()).rejects.toThrow(
       /checkpoint-1 is damaged: first\.model\.norm\.weight has 3 values instead of 16\. Remove it/,

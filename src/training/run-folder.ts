@@ -15,7 +15,7 @@ import { type FileCalls, nodeFiles, syncFolder, writeAtomically, writeFailure } 
 import { SafetensorsFile, writeSafetensors } from '../checkpoint/safetensors.js';
 import type { OptimizedParameter } from '../optim/adamw.js';
 import { assert, messageOf, UserError } from '../util/errors.js';
-import { type RunDescription, writeDescription } from './run-description.js';
+import { type Extension, readDescription, type RunDescription, writeDescription } from './run-description.js';
 import type { ModelWeights } from './weights.js';
 
 const runState = z.object({
@@ -25,7 +25,7 @@ const runState = z.object({
   samples: z.int().min(0),
   /** Seconds spent training so far. */
   seconds: z.number().min(0),
-  /** The configuration's hash: resuming under another one is refused. */
+  /** The configuration's hash: going on under another one is refused, but for its number of steps. */
   config: z.string(),
   /** What a GRPO run remembers besides. */
   grpo: z
@@ -134,21 +134,15 @@ export class RunFolder {
 
   /**
    * Loads weights and moments of a checkpoint in place and gives its state.
-   * @throws UserError for a checkpoint of another configuration, and for one that is damaged.
+   * @throws UserError for a checkpoint that is damaged.
    */
   async restore(
     folder: string,
     weights: ModelWeights,
     optimized: readonly OptimizedParameter[],
-    config: string,
     store?: ModelStore,
   ): Promise<RunState> {
     const state = readState(folder);
-    if (state.config !== config) {
-      throw new UserError(
-        `${folder} was made under another configuration: give the run another output folder, or restore the old configuration to go on.`,
-      );
-    }
     if (store === undefined) {
       const checkpoint = await Checkpoint.open(folder);
       for (const [name, { data }] of weights) copy(checkpoint.readFloat32(name), data, name, folder);
@@ -181,9 +175,14 @@ export class RunFolder {
     appendLines(join(this.path, METRICS_FILE), [metrics]);
   }
 
-  /** Writes what the run does, for people and for what reads its folder later. @throws UserError where the disk refuses. */
-  describe(method: RunDescription['method'], config: RunDescription['config']): void {
-    writeDescription(this.path, { method, config });
+  /**
+   * Writes what the run does, for people and for what reads its folder later; `extended` adds to how it was extended before.
+   * @throws UserError where the disk refuses.
+   */
+  describe({ method, config }: RunDescription, extended: Extension | null): void {
+    const before = this.newest() === undefined ? [] : (readDescription(this.path)?.extended ?? []);
+    const all = extended === null ? before : [...before, extended];
+    writeDescription(this.path, { method, config, ...(all.length > 0 && { extended: all }) });
   }
 
   /** Removes a checkpoint, out of sight first: a kill must not leave half of one under its name. */

@@ -26,11 +26,12 @@ export class RunView {
     this.block = new ProgressBlock(stream, logEverySeconds);
   }
 
-  /** Where the run goes on, and from which checkpoint. */
-  begins(step: number, checkpoint: string | undefined): void {
+  /** Where the run goes on, from which checkpoint, and what is different from there on. */
+  begins(step: number, checkpoint: string | undefined, change: string | null = null): void {
     if (checkpoint === undefined) return;
     this.checkpoint = basename(checkpoint);
     this.block.note(`going on after step ${step} from ${checkpoint}`);
+    if (change !== null) this.block.note(change);
   }
 
   step(metrics: StepMetrics): void {

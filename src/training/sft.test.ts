@@ -30,7 +30,7 @@ function stopAfter(step: number): SftHooks {
   };
 }
 
-describe('trainSft', { timeout: 180_000 }, () => {
+describe('trainSft', () => {
   const scratch = sharedFolder();
   let model = '';
   beforeAll(async () => {
@@ -141,11 +141,75 @@ describe('trainSft', { timeout: 180_000 }, () => {
     );
   });
 
+  it('goes on with more steps, as if begun with them where nothing depends on their number', async () => {
+    const constant = { schedule: { kind: 'constant', warmup_steps: 2 }, checkpoint: { every_steps: 100 } };
+    const whole = join(scratch, 'seven');
+    await trainSft(tinyConfig(model, whole, { ...constant, steps: 7 }), tinySource(), quiet);
+    const output = join(scratch, 'five-and-two');
+    await trainSft(tinyConfig(model, output, { ...constant, steps: 5 }), tinySource(), quiet);
+    // Extended, killed before anything was saved, and extended again.
+    await expect(
+      trainSft(tinyConfig(model, output, { ...constant, steps: 6 }), tinySource(), {
+        quiet: true,
+        files: fullDiskFor(/model/),
+      }),
+    ).rejects.toThrow(/disk is full/);
+    const { checkpoint } = await trainSft(
+      tinyConfig(model, output, { ...constant, steps: 7 }),
+      tinySource(),
+      quiet,
+    );
+    expect(
+      bytes(checkpoint, 'model.safetensors').equals(bytes(join(whole, 'checkpoint-7'), 'model.safetensors')),
+    ).toBe(true);
+    expect(timeless(output)).toEqual(timeless(whole));
+    expect(JSON.parse(bytes(output, 'run.json').toString())).toMatchObject({
+      config: { steps: 7 },
+      extended: [
+        { after: 5, from: 5, to: 6 },
+        { after: 5, from: 5, to: 7 },
+      ],
+    });
+  });
+
+  it('goes on with more steps under the schedule of their new number, exactly', async () => {
+    const run = async (name: string, stopped: boolean): Promise<string> => {
+      const output = join(scratch, name);
+      await trainSft(tinyConfig(model, output, { steps: 4 }), tinySource(), quiet);
+      const longer = tinyConfig(model, output, { steps: 8 });
+      if (stopped) await trainSft(longer, tinySource(), stopAfter(6));
+      await trainSft(longer, tinySource(), quiet);
+      return output;
+    };
+    const [once, twice] = [await run('extended', false), await run('extended-in-pieces', true)];
+    expect(bytes(join(once, 'checkpoint-8'), 'model.safetensors')).toEqual(
+      bytes(join(twice, 'checkpoint-8'), 'model.safetensors'),
+    );
+    expect(timeless(twice)).toEqual(timeless(once));
+    // The cosine of 4 steps was at its end; that of 8, with 2 of warm-up, is at a half of its way down after 5 steps.
+    expect(lines(once)[3].lr).toBeCloseTo(0.01 * 0.5, 12);
+    expect(lines(once)[5].lr).toBeCloseTo(0.01 * 0.5, 12);
+  });
+
+  it('lets nobody else train in its folder', async () => {
+    const config = tinyConfig(model, join(scratch, 'two-at-once'));
+    const both = await Promise.allSettled([1, 2].map(() => trainSft(config, tinySource(), quiet)));
+    expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+    expect(both[1]).toMatchObject({
+      reason: {
+        code: 'busy',
+        message: expect.stringMatching(/two-at-once is in use by train sft/) as string,
+      },
+    });
+    expect(lines(config.output)).toHaveLength(6);
+  });
+
   it('refuses another configuration in the same folder, and a damaged checkpoint', async () => {
     const output = join(scratch, 'other');
     await trainSft(tinyConfig(model, output, { steps: 2 }), tinySource(), quiet);
-    await expect(trainSft(tinyConfig(model, output, { steps: 3 }), tinySource(), quiet)).rejects.toThrow(
-      /checkpoint-2 was made under another configuration: give the run another output folder/,
+    const other = { seed: 3, optimizer: { lr: 0.02, groups: [{ match: '*', lr: 1 }] }, steps: 9 };
+    await expect(trainSft(tinyConfig(model, output, other), tinySource(), quiet)).rejects.toThrow(
+      /checkpoint-2 was made under another configuration: seed was 0 and is 3; optimizer\.lr was 0\.01 and is 0\.02; optimizer\.groups was not set and is \[.*\]\. Set them back to go on, or give the run another output folder\.$/,
     );
     const same = tinyConfig(model, output, { steps: 2, image_cache_mb: 1, checkpoint: { keep: 1 } });
     expect(await trainSft(same, tinySource(), quiet)).toMatchObject({ step: 2, finished: true });

@@ -5,10 +5,13 @@
  * never interrupted (same machine, same threads).
  */
 import type { FileCalls } from '../checkpoint/files.js';
+import { type FolderLock, lockFolder } from '../util/folder-lock.js';
 import { runIdentity, type SftConfig } from './config.js';
 import type { SampleSource } from './examples.js';
 import { metricsLine, type StepMetrics } from './metrics.js';
+import type { Extension } from './run-description.js';
 import { RunFolder, type RunState } from './run-folder.js';
+import { checkGoesOn, extensionNote, type Planned } from './run-identity.js';
 import { RunView } from './run-view.js';
 import { SftTrainer } from './sft-trainer.js';
 
@@ -35,41 +38,58 @@ export interface SftResult {
 
 /**
  * Runs a configuration to its end, going on from the newest checkpoint of its output folder.
- * @throws UserError for a model, data or an output folder that cannot be used; what was saved before stays.
+ * @throws UserError for a model, data or an output folder that cannot be used, and (`busy`) for a folder that another
+ * process trains in; what was saved before stays.
  */
 export async function trainSft(
   config: SftConfig,
   source: SampleSource,
   hooks: SftHooks = {},
 ): Promise<SftResult> {
-  const trainer = await SftTrainer.create(config, source);
-  const view = hooks.quiet ? undefined : new RunView(config.steps);
-  const onAbort = (): void => view?.stopping();
-  hooks.signal?.addEventListener('abort', onAbort);
+  const folder = new RunFolder(config.output);
+  const lock = lockFolder(config.output, 'train sft');
   try {
-    return await run(config, trainer, { ...hooks, view });
+    const trainer = await SftTrainer.create(config, source);
+    const view = hooks.quiet ? undefined : new RunView(config.steps);
+    const onAbort = (): void => view?.stopping();
+    hooks.signal?.addEventListener('abort', onAbort);
+    try {
+      return await run(config, trainer, { ...hooks, view, folder, lock });
+    } finally {
+      hooks.signal?.removeEventListener('abort', onAbort);
+      view?.end();
+      await trainer.dispose();
+    }
   } finally {
-    hooks.signal?.removeEventListener('abort', onAbort);
-    view?.end();
-    await trainer.dispose();
+    lock.release();
   }
+}
+
+interface Running extends SftHooks {
+  readonly view?: RunView;
+  readonly folder: RunFolder;
+  readonly lock: FolderLock;
 }
 
 async function run(
   config: SftConfig,
   trainer: SftTrainer,
-  { signal, onStep, files, view }: SftHooks & { readonly view?: RunView },
+  { signal, onStep, files, view, folder, lock }: Running,
 ): Promise<SftResult> {
   const { weights, optimized } = trainer;
-  const folder = new RunFolder(config.output);
   folder.removeLeftovers();
   const identity = runIdentity(config);
   let saved = folder.newest();
   let state: RunState = { step: 0, samples: 0, seconds: 0, config: identity };
-  if (saved !== undefined) state = await folder.restore(saved, weights, optimized, identity, trainer.store);
+  let extension: Extension | null = null;
+  if (saved !== undefined) {
+    extension = checkGoesOn({ folder: folder.path, checkpoint: saved, config, identityOf: runIdentity });
+    const restored = await folder.restore(saved, weights, optimized, trainer.store);
+    state = { ...restored, config: identity };
+  }
   folder.trimMetrics(state.step);
-  folder.describe('sft', config);
-  view?.begins(state.step, saved);
+  folder.describe({ method: 'sft', config }, extension);
+  view?.begins(state.step, saved, extension && extensionNote(extension, plannedBy(config)));
 
   const save = async (): Promise<string> => {
     const { keep } = config.checkpoint;
@@ -84,6 +104,7 @@ async function run(
   };
   const started = process.uptime() - state.seconds;
   while (state.step < config.steps && !signal?.aborted) {
+    lock.check();
     const before = process.uptime();
     const outcome = await trainer.step(state.step);
     const now = process.uptime();
@@ -106,4 +127,12 @@ async function run(
   const finished = state.step >= config.steps;
   view?.finish(state.step, checkpoint);
   return { checkpoint, step: state.step, finished };
+}
+
+function plannedBy({ schedule, data }: SftConfig): Planned {
+  return {
+    schedule: { kind: schedule.kind, warmupSteps: schedule.warmup_steps, minRatio: schedule.min_ratio },
+    updatesPerStep: 1,
+    curriculum: data.source === 'iconworld' ? data.curriculum.length : 0,
+  };
 }

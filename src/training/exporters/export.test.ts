@@ -35,7 +35,7 @@ const sftJson = (settings: Record<string, unknown> = {}) => ({
   ...settings,
 });
 
-describe('exports', { timeout: 60_000 }, () => {
+describe('exports', () => {
   const scratch = sharedFolder();
 
   const grpo = (engine: GrpoEngine, name: string, settings?: Record<string, unknown>) => {

@@ -93,7 +93,7 @@ function stopAfter(step: number): GrpoHooks {
   };
 }
 
-describe('trainGrpo', { timeout: 300_000 }, () => {
+describe('trainGrpo', () => {
   it.each([
     { name: 'on-policy, frozen tower', settings: {} },
     { name: 'trained tower', settings: { vision: 'trained' } },
@@ -260,8 +260,9 @@ describe('trainGrpo', { timeout: 300_000 }, () => {
   it('refuses to go on under another configuration, and ends at patience', async () => {
     const output = join(scratch, 'resumed');
     await trainGrpo(configOf(output, { steps: 2 }), source, hooks);
-    await expect(trainGrpo(configOf(output, { steps: 2, temperature: 0.9 }), source, hooks)).rejects.toThrow(
-      /another configuration|configuration/,
+    const warmer = configOf(output, { steps: 2, temperature: 0.9, rewards: { vowels: 2 } });
+    await expect(trainGrpo(warmer, source, hooks)).rejects.toThrow(
+      /under another configuration: temperature was 1 and is 0\.9; rewards\.vowels was 1 and is 2\. Set them back/,
     );
     const patient = configOf(join(scratch, 'patience'), {
       steps: 12,
@@ -329,6 +330,23 @@ describe('trainGrpo', { timeout: 300_000 }, () => {
       expect(scores.indexOf(most) > 0).toBe(improves);
     },
   );
+
+  it('goes on with more steps, and lets nobody else train in its folder', async () => {
+    const constant = { schedule: { kind: 'constant' }, evaluation: { every_steps: 2, prompts: 3 } };
+    const [whole, output] = [join(scratch, 'six'), join(scratch, 'four-and-two')];
+    await trainGrpo(configOf(whole, { ...constant, steps: 6 }), source, hooks);
+    await trainGrpo(configOf(output, { ...constant, steps: 4 }), source, hooks);
+    const longer = configOf(output, { ...constant, steps: 6 });
+    const both = await Promise.allSettled([1, 2].map(() => trainGrpo(longer, source, hooks)));
+    expect(both).toMatchObject([
+      { status: 'fulfilled', value: { step: 6, ended: 'finished' } },
+      { status: 'rejected', reason: { code: 'busy' } },
+    ]);
+    expect(timeless(output)).toEqual(timeless(whole));
+    expect(bytes(output, 'checkpoint-6/model.safetensors')).toEqual(
+      bytes(whole, 'checkpoint-6/model.safetensors'),
+    );
+  });
 
   it('says so where the disk is full, and keeps what was there', async () => {
     const output = join(scratch, 'full');

@@ -8,7 +8,10 @@ import { join } from 'node:path';
 import { writeCheckpoint } from '../../checkpoint/checkpoint.js';
 import type { FileCalls } from '../../checkpoint/files.js';
 import type { RewardFunction } from '../rewards/reward.js';
+import { type FolderLock, lockFolder } from '../../util/folder-lock.js';
+import type { Extension } from '../run-description.js';
 import { RunFolder, type RunState } from '../run-folder.js';
+import { checkGoesOn, extensionNote, type Planned } from '../run-identity.js';
 import { CompletionLog } from './completion-log.js';
 import { type GrpoConfig, grpoIdentity } from './config.js';
 import { hasSpread } from './groups.js';
@@ -69,21 +72,35 @@ export async function trainGrpo(
 ): Promise<GrpoResult> {
   const profile = await profileOf(config);
   const rewards = rewardsOf(config, profile, hooks.rewards);
-  const trainer = await GrpoTrainer.create(config, { source, rewards, profile });
-  const view = hooks.quiet ? undefined : new GrpoView(config.steps);
-  const onAbort = (): void => view?.stopping();
-  hooks.signal?.addEventListener('abort', onAbort);
+  const folder = new RunFolder(config.output);
+  const lock = lockFolder(config.output, 'train grpo');
   try {
-    return await new GrpoRun(config, trainer, source, hooks, view).run();
+    const trainer = await GrpoTrainer.create(config, { source, rewards, profile });
+    const view = hooks.quiet ? undefined : new GrpoView(config.steps);
+    const onAbort = (): void => view?.stopping();
+    hooks.signal?.addEventListener('abort', onAbort);
+    try {
+      return await new GrpoRun(config, trainer, source, hooks, { view, folder, lock }).run();
+    } finally {
+      hooks.signal?.removeEventListener('abort', onAbort);
+      view?.end();
+      await trainer.dispose();
+    }
   } finally {
-    hooks.signal?.removeEventListener('abort', onAbort);
-    view?.end();
-    await trainer.dispose();
+    lock.release();
   }
 }
 
+interface Surroundings {
+  readonly view: GrpoView | undefined;
+  readonly folder: RunFolder;
+  readonly lock: FolderLock;
+}
+
 class GrpoRun {
+  private readonly view: GrpoView | undefined;
   private readonly folder: RunFolder;
+  private readonly lock: FolderLock;
   private readonly log: CompletionLog;
   private readonly heldOutLog: CompletionLog;
   private state: RunState & { readonly grpo: GrpoState };
@@ -94,9 +111,11 @@ class GrpoRun {
     private readonly trainer: GrpoTrainer,
     private readonly source: PromptSource,
     private readonly hooks: GrpoHooks,
-    private readonly view: GrpoView | undefined,
+    { view, folder, lock }: Surroundings,
   ) {
-    this.folder = new RunFolder(config.output);
+    this.view = view;
+    this.folder = folder;
+    this.lock = lock;
     this.log = new CompletionLog(config.output, COMPLETIONS_FILE);
     this.heldOutLog = new CompletionLog(config.output, HELD_OUT_FILE);
     this.state = { step: 0, samples: 0, seconds: 0, config: grpoIdentity(config), grpo: FRESH };
@@ -106,22 +125,19 @@ class GrpoRun {
     const { config, trainer, hooks, view } = this;
     this.folder.removeLeftovers();
     const saved = this.folder.newest();
+    let extension: Extension | null = null;
     if (saved !== undefined) {
-      const state = await this.folder.restore(
-        saved,
-        trainer.weights,
-        trainer.optimized,
-        this.state.config,
-        trainer.store,
-      );
-      this.state = { ...state, grpo: state.grpo ?? FRESH };
+      const { path } = this.folder;
+      extension = checkGoesOn({ folder: path, checkpoint: saved, config, identityOf: grpoIdentity });
+      const state = await this.folder.restore(saved, trainer.weights, trainer.optimized, trainer.store);
+      this.state = { ...state, config: this.state.config, grpo: state.grpo ?? FRESH };
     }
     this.folder.trimMetrics(this.state.step);
     this.log.trim(this.state.step);
     // Before the first step the start is measured anew.
     this.heldOutLog.trim(this.state.step === 0 ? -1 : this.state.step);
-    this.folder.describe('grpo', config);
-    view?.begins(this.state.step, saved);
+    this.folder.describe({ method: 'grpo', config }, extension);
+    view?.begins(this.state.step, saved, extension && extensionNote(extension, plannedBy(config)));
     this.heldOut = await this.source.heldOut(config.evaluation.prompts);
     if (this.state.step === 0) await this.evaluateStart();
     let ended: GrpoResult['ended'] | null = null;
@@ -144,6 +160,7 @@ class GrpoRun {
 
   private async step(): Promise<void> {
     const { config, trainer, state } = this;
+    this.lock.check();
     const before = process.uptime();
     const gathered = await trainer.gather(state.step, state.samples);
     const sampled = process.uptime();
@@ -285,4 +302,12 @@ class GrpoRun {
     this.view?.saved(saved);
     return saved;
   }
+}
+
+function plannedBy({ schedule, data, batches, num_iterations: iterations }: GrpoConfig): Planned {
+  return {
+    schedule: { kind: schedule.kind, warmupSteps: schedule.warmup_steps, minRatio: schedule.min_ratio },
+    updatesPerStep: batches * iterations,
+    curriculum: data.source === 'iconworld' ? data.curriculum.length : 0,
+  };
 }

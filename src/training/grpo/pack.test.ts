@@ -101,7 +101,7 @@ function expectSame(own: Outcome, expected: Outcome): void {
   expect(errors.filter(({ error }) => !(error < 1e-5))).toEqual([]);
 }
 
-describe('packGroups', { timeout: 120_000 }, () => {
+describe('packGroups', () => {
   it.each(
     LOSS_TYPES.flatMap((loss_type) =>
       (['token', 'sequence'] as const).map((level) => ({ loss_type, level })),

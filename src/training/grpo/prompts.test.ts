@@ -13,9 +13,9 @@ const common = { model: 'model', output: 'out', steps: 50, optimizer: { lr: 1e-3
 const open = (data: unknown, settings: object = {}): Promise<PromptSource> =>
   openPrompts(parseGrpoConfig({ ...common, data, prompts_per_step: 4, ...settings }));
 
-describe('prompts of IconWorld', { timeout: 240_000 }, () => {
+describe('prompts of IconWorld', () => {
   // Drawing every icon once takes many seconds on a busy machine.
-  beforeAll(() => loadIcons(), 240_000);
+  beforeAll(() => loadIcons());
 
   it('are the same under the same number, and never held out', async () => {
     const [one, two] = [await open({ source: 'iconworld' }), await open({ source: 'iconworld' })];
