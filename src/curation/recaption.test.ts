@@ -255,7 +255,7 @@ describe('recaption', () => {
   it('rejects what describes nothing, though the judge lets it pass', async () => {
     const captioner: Answering = ({ red }) => (red === 10 ? 'no' : `An image of red ${red}.`);
     const rewriter: Answering = (request) =>
-      request.red === 20 ? '{"rating": "Safe"}' : HONEST.rewriter(request);
+      request.red === 20 ? '<answer>no knife</answer>' : HONEST.rewriter(request);
     const { images, out, config, server } = await prepared({ captioner, rewriter });
     expect(await recaption(images, out, config)).toMatchObject({
       kept: COUNT - 2,

@@ -14,7 +14,6 @@ const open = (data: unknown, settings: object = {}): Promise<PromptSource> =>
   openPrompts(parseGrpoConfig({ ...common, data, prompts_per_step: 4, ...settings }));
 
 describe('prompts of IconWorld', () => {
-  // Drawing every icon once takes many seconds on a busy machine.
   beforeAll(() => loadIcons());
 
   it('are the same under the same number, and never held out', async () => {
