@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { RecaptionOverrides } from '../curation/recaption-config.js';
 import type { RecaptionSummary } from '../curation/recaption.js';
+import { downloadView } from './download-view.js';
 import { wholeNumber } from './model-options.js';
 import { stoppable } from './train.js';
 
@@ -50,6 +51,7 @@ export function registerRecaption(data: Command): void {
         const summary = await recaption(images, out, config, {
           signal,
           onProgress: progressView('pictures'),
+          onDownload: downloadView(),
         });
         process.stderr.write(`${summaryLine(summary)}\n`);
         return summary.finished;

@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander';
 import type { GrpoEngine, SftEngine } from '../training/exporters/engines.js';
+import { downloadView } from './download-view.js';
 import { EXIT } from './exit-codes.js';
 import { type ExportArguments, exportRun, grpoEngineOptions, sftEngineOptions } from './train-export.js';
 import { registerInspect } from './train-inspect.js';
@@ -31,7 +32,10 @@ export function registerTrain(program: Command): void {
       ]);
       const config = loadSftConfig(path);
       await stoppable(async (signal) => {
-        const { finished } = await trainSft(config, await openSource(config), { signal });
+        const { finished } = await trainSft(config, await openSource(config), {
+          signal,
+          onDownload: downloadView(),
+        });
         return finished;
       });
     });
@@ -47,7 +51,10 @@ export function registerTrain(program: Command): void {
       ]);
       const config = loadGrpoConfig(path);
       await stoppable(async (signal) => {
-        const { ended } = await trainGrpo(config, await openPrompts(config), { signal });
+        const { ended } = await trainGrpo(config, await openPrompts(config), {
+          signal,
+          onDownload: downloadView(),
+        });
         return ended !== 'interrupted';
       });
     });

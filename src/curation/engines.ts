@@ -1,9 +1,9 @@
 /** @module Opening the models of a run: those that several roles share are opened once. */
-import { resolveModel } from '../checkpoint/hub/index.js';
+import { EMBEDDED_NAME } from '../checkpoint/embedded.js';
+import { type DownloadProgress, resolveModel } from '../checkpoint/hub/index.js';
 import type { Engine } from '../engines/engine.js';
 import { LocalEngine } from '../engines/local.js';
 import { OpenAIEngine } from '../engines/openai.js';
-import { EMBEDDED_MODEL } from '../guard/guard.js';
 import type { ModelChoice, RecaptionConfig } from './recaption-config.js';
 
 /** Who does what; null where no model does it. */
@@ -16,12 +16,18 @@ export interface RecaptionEngines {
 
 const MILLISECONDS = 1000;
 
+/** What shows how far a model of the hub is fetched. */
+export type OnDownload = (progress: DownloadProgress) => void;
+
 /** @throws UserError where one of them cannot be opened. */
-export async function openEngines(config: RecaptionConfig): Promise<RecaptionEngines> {
+export async function openEngines(
+  config: RecaptionConfig,
+  onDownload?: OnDownload,
+): Promise<RecaptionEngines> {
   const opened = new Map<string, Engine>();
   const open = async (choice: ModelChoice): Promise<Engine> => {
     const key = JSON.stringify(choice);
-    const engine = opened.get(key) ?? (await openEngine(choice, config.concurrency));
+    const engine = opened.get(key) ?? (await openEngine(choice, config.concurrency, onDownload));
     opened.set(key, engine);
     return engine;
   };
@@ -40,8 +46,12 @@ export async function openEngines(config: RecaptionConfig): Promise<RecaptionEng
   }
 }
 
-async function openEngine(choice: ModelChoice, concurrency: number): Promise<Engine> {
-  const { engine, model = EMBEDDED_MODEL, adapter, base_url: baseURL, api_key_env, timeout } = choice;
+async function openEngine(
+  choice: ModelChoice,
+  concurrency: number,
+  onProgress?: OnDownload,
+): Promise<Engine> {
+  const { engine, model = EMBEDDED_NAME, adapter, base_url: baseURL, api_key_env, timeout } = choice;
   if (engine === 'openai' && baseURL !== undefined) {
     return new OpenAIEngine({
       baseURL,
@@ -51,8 +61,8 @@ async function openEngine(choice: ModelChoice, concurrency: number): Promise<Eng
       ...(timeout !== undefined && { timeout: Math.ceil(timeout * MILLISECONDS) }),
     });
   }
-  const folder = await resolveModel(model);
+  const folder = await resolveModel(model, { onProgress });
   return LocalEngine.load(folder, {
-    adapter: adapter === undefined ? undefined : await resolveModel(adapter),
+    adapter: adapter === undefined ? undefined : await resolveModel(adapter, { onProgress }),
   });
 }

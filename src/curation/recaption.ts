@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { writeAtomically, writeFailure } from '../checkpoint/files.js';
 import { UserError } from '../util/errors.js';
 import { lockFolder } from '../util/folder-lock.js';
-import { openEngines, type RecaptionEngines } from './engines.js';
+import { type OnDownload, openEngines, type RecaptionEngines } from './engines.js';
 import { Journal } from './journal.js';
 import { jsonLines } from '../util/json-lines.js';
 import { notADescription } from './no-description.js';
@@ -58,7 +58,8 @@ export interface RecaptionSummary {
 
 export interface RecaptionHooks extends Pick<WorkOptions, 'signal' | 'onProgress'> {
   /** Opens the models; they are not needed where all pictures are done. */
-  readonly engines?: (config: RecaptionConfig) => Promise<RecaptionEngines>;
+  readonly engines?: (config: RecaptionConfig, onDownload?: OnDownload) => Promise<RecaptionEngines>;
+  readonly onDownload?: OnDownload;
 }
 
 /**
@@ -70,7 +71,7 @@ export async function recaption(
   input: string,
   out: string,
   config: RecaptionConfig,
-  { signal, onProgress, engines: open = openEngines }: RecaptionHooks = {},
+  { signal, onProgress, onDownload, engines: open = openEngines }: RecaptionHooks = {},
 ): Promise<RecaptionSummary> {
   const pictures = listPictures(input);
   const asked = pictures.slice(0, config.limit);
@@ -85,7 +86,7 @@ export async function recaption(
     return await recaptionInto(
       out,
       { pictures, asked, input, config },
-      { signal, onProgress, engines: open },
+      { signal, onProgress, onDownload, engines: open },
     );
   } finally {
     lock.release();
@@ -104,7 +105,7 @@ interface Task {
 async function recaptionInto(
   out: string,
   { pictures, asked, input, config }: Task,
-  { signal, onProgress, engines: open = openEngines }: RecaptionHooks,
+  { signal, onProgress, onDownload, engines: open = openEngines }: RecaptionHooks,
 ): Promise<RecaptionSummary> {
   const header = { recaption: 1, images: resolve(input), ...recaptionIdentity(config) };
   const journal = Journal.open(join(out, RECAPTION_FILES.journal), header, entry);
@@ -125,7 +126,7 @@ async function recaptionInto(
   }
 
   async function work(): Promise<boolean> {
-    const engines = await open(config);
+    const engines = await open(config, onDownload);
     const recorded = async (picture: Picture, stop: AbortSignal): Promise<ItemEnd> => {
       const made = { image: picture.name, ...(await recaptionOf(picture, config, engines, stop)) };
       journal.append(made);

@@ -1,4 +1,4 @@
-import { fileURLToPath } from 'node:url';
+import { EMBEDDED_MODEL } from '../checkpoint/embedded.js';
 import { type DownloadProgress, resolveModel } from '../checkpoint/hub/index.js';
 import type { Engine, Pace } from '../engines/engine.js';
 import { LocalEngine } from '../engines/local.js';
@@ -16,8 +16,7 @@ import { type Answered, answerAll, type Asked, type Regime, REGIMES } from './re
 import { profileOfFolder } from './settings.js';
 import type { Problem, Verdict } from './verdict.js';
 
-/** The checkpoint that comes with the package: understands IconWorld scenes only. */
-export const EMBEDDED_MODEL = fileURLToPath(new URL('../../models/safeguard-vl-tiny', import.meta.url));
+export { EMBEDDED_MODEL };
 
 /** The paper's limit for an answer, in tokens (`adorableChowhound/SafeGuard-VL:train/grpo.sh`). */
 export const DEFAULT_MAX_NEW_TOKENS = 512;

@@ -92,7 +92,7 @@ const jsonlData = z.strictObject({
 });
 
 const sftConfig = z.strictObject({
-  /** The checkpoint folder to start from. */
+  /** What to start from: a checkpoint folder, a model of the hub, or safeguard-vl-tiny, the embedded one. */
   model: z.string(),
   output: z.string(),
   seed: z.number().int().default(0),

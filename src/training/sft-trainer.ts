@@ -1,5 +1,6 @@
 /** @module A model, its data and its optimizer, between two steps of supervised fine-tuning. */
 import { Checkpoint } from '../checkpoint/checkpoint.js';
+import { resolveModel, type ResolveOptions } from '../checkpoint/hub/index.js';
 import { checkBelongTogether } from '../models/qwen2_5_vl/belongs.js';
 import { checkTensors, parseConfig } from '../models/qwen2_5_vl/config.js';
 import { Processor } from '../models/qwen2_5_vl/processor.js';
@@ -51,9 +52,13 @@ export class SftTrainer {
     this.optimizer = new AdamW(parts.optimized);
   }
 
-  /** Loads the model. A UserError for a folder that cannot be trained from or settings that do not fit it. */
-  static async create(config: SftConfig, source: SampleSource): Promise<SftTrainer> {
-    const checkpoint = await Checkpoint.open(config.model);
+  /** Loads the model, fetching it first where it is the hub's. A UserError for a folder that cannot be trained from or settings that do not fit it. */
+  static async create(
+    config: SftConfig,
+    source: SampleSource,
+    onProgress?: ResolveOptions['onProgress'],
+  ): Promise<SftTrainer> {
+    const checkpoint = await Checkpoint.open(await resolveModel(config.model, { onProgress }));
     const { folder } = checkpoint;
     const model = parseConfig(checkpoint.config);
     checkTensors(checkpoint, model);

@@ -5,6 +5,7 @@
  * never interrupted (same machine, same threads).
  */
 import type { FileCalls } from '../checkpoint/files.js';
+import type { ResolveOptions } from '../checkpoint/hub/index.js';
 import { type FolderLock, lockFolder } from '../util/folder-lock.js';
 import { runIdentity, type SftConfig } from './config.js';
 import type { SampleSource } from './examples.js';
@@ -23,6 +24,8 @@ export interface SftHooks {
   readonly onStep?: (metrics: StepMetrics) => void;
   /** Shows nothing. */
   readonly quiet?: boolean;
+  /** Shows how far a model of the hub is fetched. */
+  readonly onDownload?: ResolveOptions['onProgress'];
   /** How checkpoints are written, for tests of a full disk. */
   readonly files?: FileCalls;
 }
@@ -49,7 +52,7 @@ export async function trainSft(
   const folder = new RunFolder(config.output);
   const lock = lockFolder(config.output, 'train sft');
   try {
-    const trainer = await SftTrainer.create(config, source);
+    const trainer = await SftTrainer.create(config, source, hooks.onDownload);
     const view = hooks.quiet ? undefined : new RunView(config.steps);
     const onAbort = (): void => view?.stopping();
     hooks.signal?.addEventListener('abort', onAbort);

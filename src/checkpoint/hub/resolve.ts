@@ -1,6 +1,7 @@
 /** @module From a model's name to a folder: one that is there, one from the cache, one that is fetched. */
 import { existsSync } from 'node:fs';
 import { UserError } from '../../util/errors.js';
+import { EMBEDDED_MODEL, EMBEDDED_NAME } from '../embedded.js';
 import { isHubName, lacking, ModelCache } from './cache.js';
 import { download } from './download.js';
 import { type HubFile, type HubListing, listModel } from './listing.js';
@@ -33,16 +34,18 @@ export const WANTED =
   /^(?:(?:config|generation_config|(?:pre|video_pre)?processor_config|preprocessor_config|chat_template|tokenizer|tokenizer_config|vocab|added_tokens|special_tokens_map|guard|adapter_config)\.json|chat_template\.jinja|merges\.txt|model\.safetensors\.index\.json|model(?:-\d{5}-of-\d{5})?\.safetensors|adapter_model\.safetensors)$/u;
 
 /**
- * The folder of a model: a path to one, or the name of a model on the Hugging Face hub (`org/name`, `org/name@revision`).
+ * The folder of a model: `safeguard-vl-tiny`, the embedded one; a path to one (a folder of that very name as
+ * `./safeguard-vl-tiny`); or the name of a model on the Hugging Face hub (`org/name`, `org/name@revision`).
  * What is missing in the cache is fetched, several files at once, resumed where it was cut off and checked by its hash.
  * @throws UserError where there is neither such a folder nor such a model, or it cannot be had.
  */
 export async function resolveModel(nameOrFolder: string, options: ResolveOptions = {}): Promise<string> {
+  if (nameOrFolder === EMBEDDED_NAME) return EMBEDDED_MODEL;
   if (existsSync(nameOrFolder)) return nameOrFolder;
   const [name, at] = nameOrFolder.split('@', 2);
   if (!isHubName(name)) {
     throw new UserError(
-      `${nameOrFolder} does not exist: give a checkpoint folder, one with config.json and model.safetensors, or the name of a model on the Hugging Face hub, as in Qwen/Qwen2.5-VL-3B-Instruct`,
+      `${nameOrFolder} does not exist: give a checkpoint folder, one with config.json and model.safetensors, the name of a model on the Hugging Face hub, as in Qwen/Qwen2.5-VL-3B-Instruct, or ${EMBEDDED_NAME}, the embedded one`,
     );
   }
   const revision = options.revision ?? at ?? 'main';

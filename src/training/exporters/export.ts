@@ -1,6 +1,7 @@
 /** @module A run written out as a folder that another engine trains from: data, configuration, rewards, launch scripts. */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { EMBEDDED_MODEL, EMBEDDED_NAME } from '../../checkpoint/embedded.js';
 import { writeAtomically, writeFailure } from '../../checkpoint/files.js';
 import { readJsonObject } from '../../checkpoint/json.js';
 import { checkBelongTogether } from '../../models/qwen2_5_vl/belongs.js';
@@ -109,18 +110,25 @@ export async function exportSft(
  * Of a checkpoint folder; null for a model of the hub.
  * @throws UserError for a folder that is no checkpoint, or whose files are not of one model.
  */
-async function factsOf(model: string): Promise<CheckpointFacts | null> {
-  if (!existsSync(model)) return null;
+async function factsOf(name: string): Promise<CheckpointFacts | null> {
+  const model = folderOf(name);
+  if (model === null) return null;
   const config = parseConfig(readJsonObject(join(model, 'config.json')));
   checkBelongTogether(await Processor.load(model), config, model);
   return { ...imageSettings(model), imageTokenId: config.imageTokenId };
+}
+
+/** The whole path of a folder that is here; null for a model of the hub, which the engine fetches by itself. */
+function folderOf(model: string): string | null {
+  if (model === EMBEDDED_NAME) return EMBEDDED_MODEL;
+  return existsSync(model) ? resolve(model) : null;
 }
 
 /** A folder by its whole path, since the engine starts elsewhere; a hub's name and the output as they are. */
 function withModelPath<Config extends { readonly model: string; readonly output: string }>(
   config: Config,
 ): Config {
-  return { ...config, model: existsSync(config.model) ? resolve(config.model) : config.model, output: 'run' };
+  return { ...config, model: folderOf(config.model) ?? config.model, output: 'run' };
 }
 
 const CLAIM_FILE = 'export.json';

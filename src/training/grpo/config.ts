@@ -49,7 +49,7 @@ const remoteReward = z.strictObject({
 });
 
 const grpoConfig = z.strictObject({
-  /** The checkpoint folder to start from; also the reference where `beta` is not 0. */
+  /** What to start from: a checkpoint folder, a model of the hub, or safeguard-vl-tiny; also the reference where `beta` is not 0. */
   model: z.string(),
   output: z.string(),
   seed: z.int().default(0),

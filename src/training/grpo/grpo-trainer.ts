@@ -1,5 +1,6 @@
 /** @module A policy in training: what it samples, what that earns, and what is learned from it, between two steps. */
 import { Checkpoint } from '../../checkpoint/checkpoint.js';
+import { resolveModel, type ResolveOptions } from '../../checkpoint/hub/index.js';
 import { tokenRules } from '../../generation/model.js';
 import type { GuardProfile } from '../../guard/profile.js';
 import { checkBelongTogether } from '../../models/qwen2_5_vl/belongs.js';
@@ -69,6 +70,7 @@ export interface GrpoTrainerOptions {
   readonly source: PromptSource;
   readonly rewards: RewardTable;
   readonly profile: GuardProfile;
+  readonly onDownload?: ResolveOptions['onProgress'];
 }
 
 export class GrpoTrainer {
@@ -93,12 +95,12 @@ export class GrpoTrainer {
     });
   }
 
-  /** Loads the model. A UserError for a folder that cannot be trained from or settings that do not fit it. */
+  /** Loads the model, fetching it first where it is the hub's. A UserError for a folder that cannot be trained from or settings that do not fit it. */
   static async create(
     config: GrpoConfig,
-    { source, rewards, profile }: GrpoTrainerOptions,
+    { source, rewards, profile, onDownload: onProgress }: GrpoTrainerOptions,
   ): Promise<GrpoTrainer> {
-    const checkpoint = await Checkpoint.open(config.model);
+    const checkpoint = await Checkpoint.open(await resolveModel(config.model, { onProgress }));
     const { folder } = checkpoint;
     const model = parseConfig(checkpoint.config);
     checkTensors(checkpoint, model);

@@ -7,6 +7,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeCheckpoint } from '../../checkpoint/checkpoint.js';
 import type { FileCalls } from '../../checkpoint/files.js';
+import type { ResolveOptions } from '../../checkpoint/hub/index.js';
 import type { RewardFunction } from '../rewards/reward.js';
 import { type FolderLock, lockFolder } from '../../util/folder-lock.js';
 import type { Extension } from '../run-description.js';
@@ -32,6 +33,8 @@ export interface GrpoHooks {
   readonly rewards?: Readonly<Record<string, RewardFunction>>;
   /** Shows nothing. */
   readonly quiet?: boolean;
+  /** Shows how far a model of the hub is fetched. */
+  readonly onDownload?: ResolveOptions['onProgress'];
   /** How checkpoints are written, for tests of a full disk. */
   readonly files?: FileCalls;
 }
@@ -75,7 +78,12 @@ export async function trainGrpo(
   const folder = new RunFolder(config.output);
   const lock = lockFolder(config.output, 'train grpo');
   try {
-    const trainer = await GrpoTrainer.create(config, { source, rewards, profile });
+    const trainer = await GrpoTrainer.create(config, {
+      source,
+      rewards,
+      profile,
+      onDownload: hooks.onDownload,
+    });
     const view = hooks.quiet ? undefined : new GrpoView(config.steps);
     const onAbort = (): void => view?.stopping();
     hooks.signal?.addEventListener('abort', onAbort);

@@ -4,7 +4,8 @@ import { accuracyOf } from '../grpo/confusion.js';
 import type { HeldOutPoint } from '../runs/run-log.js';
 import { formatValue } from '../runs/series.js';
 import { flat } from '../runs/settings.js';
-import { EMBEDDED, type Lineage, type Stage } from './lineage.js';
+import { EMBEDDED_NAME } from '../../checkpoint/embedded.js';
+import type { Lineage, Stage } from './lineage.js';
 import type { Licence } from './licences.js';
 
 export interface CardFacts {
@@ -119,7 +120,8 @@ function metadata({ kind, licence, lineage: { base, stages } }: CardFacts): Reco
 
 function usage({ name, kind, lineage: { base } }: CardFacts): string {
   if (kind === 'model') return `npx safeguard judge picture.jpg --policy policy.md --model ${name}`;
-  const model = base.hub === null ? (base.label === EMBEDDED ? '' : ' --model BASE') : ` --model ${base.hub}`;
+  const model =
+    base.hub === null ? (base.label === EMBEDDED_NAME ? '' : ' --model BASE') : ` --model ${base.hub}`;
   return `npx safeguard judge picture.jpg --policy policy.md${model} --adapter ${name}`;
 }
 
@@ -195,7 +197,7 @@ function evaluation({ evaluation: own, lineage: { stages } }: CardFacts): string
 
 function worldLimit({ base, stages }: Lineage): string {
   const onlyIcons =
-    base.label === EMBEDDED ||
+    base.label === EMBEDDED_NAME ||
     (stages.length > 0 &&
       base.hub === null &&
       stages.every(({ config }) => JSON.stringify(config.data ?? '').includes('"iconworld"')));

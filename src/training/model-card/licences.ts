@@ -1,6 +1,7 @@
 /** @module Licences of weights, and which one a base model hands on. */
 import { UserError } from '../../util/errors.js';
-import { type Base, EMBEDDED } from './lineage.js';
+import { EMBEDDED_NAME } from '../../checkpoint/embedded.js';
+import type { Base } from './lineage.js';
 
 /** As the hub's metadata has it. */
 export interface Licence {
@@ -19,7 +20,7 @@ const qwen = (model: string, name: string): Licence => ({
 
 /** As the models' pages tell. */
 const OF_BASE: Readonly<Record<string, Licence>> = {
-  [EMBEDDED]: APACHE,
+  [EMBEDDED_NAME]: APACHE,
   'Qwen/Qwen2.5-VL-3B-Instruct': qwen('Qwen/Qwen2.5-VL-3B-Instruct', 'qwen-research'),
   'Qwen/Qwen2.5-VL-7B-Instruct': APACHE,
   'Qwen/Qwen2.5-VL-32B-Instruct': APACHE,

@@ -31,8 +31,6 @@ export interface Lineage {
   readonly stages: readonly Stage[];
 }
 
-/** The model of this package. */
-export const EMBEDDED = 'safeguard-vl-tiny';
 /** Runs that follow one another; more is a circle. */
 const MOST_STAGES = 16;
 /** A folder of the hub's cache. */

@@ -7,7 +7,8 @@ import { readJsonObject } from '../../checkpoint/json.js';
 import { SafetensorsFile } from '../../checkpoint/safetensors.js';
 import { messageOf, UserError } from '../../util/errors.js';
 import { modelCard } from './card.js';
-import { type Base, EMBEDDED, lineageOf } from './lineage.js';
+import { EMBEDDED_NAME } from '../../checkpoint/embedded.js';
+import { type Base, lineageOf } from './lineage.js';
 import { licenceFor } from './licences.js';
 
 export interface PublicationOptions {
@@ -40,7 +41,7 @@ export async function publicationOf(
   const upload = await folderUpload(folder);
   const lineage = await lineageOf(folder, options.run);
   const base = named(lineage.base, options.baseModel);
-  if (upload.kind === 'adapter' && base.hub === null && base.label !== EMBEDDED)
+  if (upload.kind === 'adapter' && base.hub === null && base.label !== EMBEDDED_NAME)
     throw new UserError(
       `The adapter's base model ${base.label} is a folder of this machine, where nobody else finds it: give --base-model with its name on the hub.`,
     );
