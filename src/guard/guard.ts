@@ -114,7 +114,7 @@ export class Guard {
     }
     const folder = await resolveModel(model, { onProgress });
     const merged = adapter === undefined ? undefined : await resolveModel(adapter, { onProgress });
-    const profile = chosen ?? (await profileOfFolder(folder, model));
+    const profile = await profileOfFolder(folder, model, chosen);
     return new Guard(await LocalEngine.load(folder, { adapter: merged, threads }), profile, options);
   }
 

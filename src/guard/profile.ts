@@ -1,6 +1,7 @@
 import type { EngineImage, EngineMessage } from '../engines/engine.js';
 import type { Policy } from '../policy/policy.js';
 import type { Label, Problem, ViolatedRule } from './verdict.js';
+import type { Vocabulary } from './vocabulary.js';
 
 /** Which word of an answer means which label: a family's polarity, in one place. Capitals do not count. */
 export interface VerdictWords {
@@ -34,6 +35,10 @@ export interface GuardProfile {
   readonly fast: FastVerdict | null;
   /** A regular expression that a well-formed answer matches as a whole (see `grammar/regex.ts`); null where none is known. */
   readonly grammar: ((policy: Policy) => string) | null;
+  /** The words that the checkpoint was trained to read policies in; null or absent where it does not tell. */
+  readonly vocabulary?: Vocabulary | null;
+  /** The profile of a checkpoint that tells them; absent where reading an answer has no use for them. */
+  withVocabulary?(vocabulary: Vocabulary): GuardProfile;
 }
 
 /** The answer is made to begin with `prefix`; the next word decides. */

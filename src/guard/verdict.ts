@@ -14,8 +14,11 @@ export interface ViolatedRule {
   readonly quotedExactly: boolean;
 }
 
-/** Why a verdict is invalid. `unknownPicture`: the model says that it does not know such pictures. */
-type ProblemKind = 'unknownPicture' | 'unreadable' | 'truncated';
+/**
+ * Why a verdict is invalid. `unknownPicture`: the model says that it does not know such pictures. `miscited`: it rests on
+ * words that the policy does not have, or that the model cannot read. `contradictory`: the answer contradicts itself.
+ */
+type ProblemKind = 'unknownPicture' | 'unreadable' | 'truncated' | 'miscited' | 'contradictory';
 
 export interface Problem {
   readonly kind: ProblemKind;

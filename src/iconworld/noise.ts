@@ -5,7 +5,7 @@
 import type { Random } from '../util/random.js';
 
 /** Neither a polarity, a condition, a count, a category nor a place. */
-const NEUTRAL_WORDS: readonly string[] = (
+export const NEUTRAL_WORDS: readonly string[] = (
   'users people please remember clear rule team today really our we to be is may can will should everyone nobody it as for ' +
   'about this that these page site picture image show post share moderators editors readers visitors family friends words ' +
   'bread river window yellow quiet early long short new old open simple honest careful kindly gladly often soon again ' +

@@ -57,7 +57,7 @@ export interface Form {
 }
 
 /** Slots that follow another slot's number instead of being chosen. */
-const AGREEMENT: Readonly<Record<string, readonly [singular: string, plural: string]>> = {
+export const AGREEMENT: Readonly<Record<string, readonly [singular: string, plural: string]>> = {
   are: ['is', 'are'],
   have: ['has', 'have'],
   do: ['does', 'do'],

@@ -40,12 +40,13 @@ export interface IconworldAnswer {
 /** The answer to a picture that is no IconWorld scene. */
 export const UNKNOWN_PICTURE = '<think>This is not a picture I know.</think>';
 
-const ANSWER = /^<think>([\s\S]*)<\/think><answer>(yes|no)<\/answer>$/;
+const OPEN = '<think>';
+const CLOSE = '</think><answer>';
+const WORDS = { yes: 'safe', no: 'unsafe' } as const;
 const SEEN = /^(?:No place|(?:In|On|At) (?:an? )?([a-z]+)): (.+)\.$/;
-const HARMLESS = /^(.+): harmless$/;
-const THING = /^(.+?): ([a-z]+) \[(\d{1,3})\] "(.+)" (banned|allowed)$/;
-const TOGETHER = /^([a-z]+) \+ ([a-z]+) \[(\d{1,3})\] "(.+)" (broken|kept)$/;
-const AT_MOST = /^([a-z]+): (\d{1,2}) \[(\d{1,3})\] "(.+)" (broken|kept)$/;
+const THING = /^([a-z]+) \[(\d{1,3})\] "/;
+const TOGETHER = /^([a-z]+) \+ ([a-z]+) \[(\d{1,3})\] "/;
+const AT_MOST = /^([a-z]+): (\d{1,2}) \[(\d{1,3})\] "/;
 
 const invalid = (kind: 'unknown' | 'malformed'): IconworldAnswer => ({
   kind,
@@ -57,28 +58,27 @@ const invalid = (kind: 'unknown' | 'malformed'): IconworldAnswer => ({
 });
 
 /**
- * Reads a completion of an IconWorld model. Surrounding white space is ignored; anything else that departs from the format,
- * such as a thing that is named but never judged, makes the whole answer malformed. Never throws.
+ * Reads a completion of an IconWorld model, in time linear in its length. Surrounding white space is ignored; anything else that departs
+ * from the format, such as a thing that is named but never judged, makes the whole answer malformed. Never throws.
  */
 export function parseIconworldAnswer(completion: string): IconworldAnswer {
   const text = completion.trim();
   if (text === UNKNOWN_PICTURE) return invalid('unknown');
-  const [, think, answer] = ANSWER.exec(text) ?? [];
-  if (think === undefined) return invalid('malformed');
-  const [first, ...lines] = think.split('\n');
+  const word = (['yes', 'no'] as const).find((one) => text.endsWith(`${CLOSE}${one}</answer>`));
+  if (word === undefined || !text.startsWith(OPEN)) return invalid('malformed');
+  const [first, ...lines] = text.slice(OPEN.length, text.lastIndexOf(CLOSE)).split('\n');
   const [, setting, list] = SEEN.exec(first) ?? [];
   if (list === undefined) return invalid('malformed');
   const names = list.split(', ');
-  const things = lines.slice(0, names.length).map(readThing);
+  if (lines.length < names.length) return invalid('malformed');
+  const things = names.map((name, index) => readThing(lines[index], name));
   const groups = lines.slice(names.length).map(readGroup);
   const judged = things.filter((thing) => thing !== null);
   const checked = groups.filter((group) => group !== null);
-  const complete =
-    judged.length === names.length && names.every((name, index) => name === judged[index].name);
-  if (!complete || checked.length < groups.length) return invalid('malformed');
+  if (judged.length < things.length || checked.length < groups.length) return invalid('malformed');
   return {
     kind: 'judged',
-    verdict: answer === 'yes' ? 'safe' : 'unsafe',
+    verdict: WORDS[word],
     setting: setting ?? null,
     things: judged,
     groups: checked,
@@ -86,37 +86,41 @@ export function parseIconworldAnswer(completion: string): IconworldAnswer {
   };
 }
 
-function readThing(line: string): AnsweredThing | null {
-  const [, harmless] = HARMLESS.exec(line) ?? [];
-  if (harmless !== undefined) return { name: harmless, category: null, citation: null };
-  const [, name, category, number, quote, status] = THING.exec(line) ?? [];
-  if (name === undefined) return null;
-  return {
-    name,
-    category,
-    citation: { number: Number(number), quote, status: status === 'banned' ? 'banned' : 'allowed' },
-  };
+/** The line about the thing of that name. */
+function readThing(line: string, name: string): AnsweredThing | null {
+  if (!line.startsWith(`${name}: `)) return null;
+  const said = line.slice(name.length + 2);
+  if (said === 'harmless') return { name, category: null, citation: null };
+  const [start, category, number] = THING.exec(said) ?? [];
+  const citation = start === undefined ? null : citationOf(said.slice(start.length), number, STATUSES.thing);
+  return citation === null ? null : { name, category, citation };
 }
 
 function readGroup(line: string): AnsweredGroup | null {
-  const [, a, b, togetherNumber, togetherQuote, togetherStatus] = TOGETHER.exec(line) ?? [];
-  if (a !== undefined) {
-    return {
-      categories: [a, b],
-      count: null,
-      citation: groupCitation(togetherNumber, togetherQuote, togetherStatus),
-    };
-  }
-  const [, category, count, number, quote, status] = AT_MOST.exec(line) ?? [];
-  if (category === undefined) return null;
-  return { categories: [category], count: Number(count), citation: groupCitation(number, quote, status) };
+  const [together, a, b, togetherNumber] = TOGETHER.exec(line) ?? [];
+  const [atMost, category, count, atMostNumber] = AT_MOST.exec(line) ?? [];
+  const start = together ?? atMost;
+  if (start === undefined) return null;
+  const citation = citationOf(line.slice(start.length), togetherNumber ?? atMostNumber, STATUSES.group);
+  if (citation === null) return null;
+  return together === undefined
+    ? { categories: [category], count: Number(count), citation }
+    : { categories: [a, b], count: null, citation };
 }
 
-const groupCitation = (number: string, quote: string, status: string): Citation<'broken' | 'kept'> => ({
-  number: Number(number),
-  quote,
-  status: status === 'broken' ? 'broken' : 'kept',
-});
+const STATUSES = { thing: ['banned', 'allowed'], group: ['broken', 'kept'] } as const;
+
+/** `quotation" status` to the end of a line; null where it is not that. */
+function citationOf<Status extends string>(
+  rest: string,
+  number: string,
+  statuses: readonly Status[],
+): Citation<Status> | null {
+  const status = statuses.find((one) => rest.endsWith(`" ${one}`));
+  if (status === undefined) return null;
+  const quote = rest.slice(0, -`" ${status}`.length);
+  return quote === '' ? null : { number: Number(number), quote, status };
+}
 
 function lowestBroken(things: readonly AnsweredThing[], groups: readonly AnsweredGroup[]): number | null {
   const numbers = [

@@ -1,19 +1,27 @@
 import type { Policy } from '../../policy/policy.js';
-import { type GuardProfile, type ReadAnswer, ruleOf, userTurn } from '../profile.js';
+import { type GuardProfile, type ReadAnswer, ruleOf, unreadable, userTurn } from '../profile.js';
 import type { Problem } from '../verdict.js';
+import type { Vocabulary } from '../vocabulary.js';
 import { citableStatements } from './iconworld-prompt.js';
 import { type IconworldAnswer, parseIconworldAnswer } from './iconworld-answer.js';
+import { groundsProblem } from './iconworld-grounds.js';
 import { readTaggedAnswer, reasoningOf, YES_IS_SAFE } from './tagged-answer.js';
 
 /** safeguard-vl-tiny: the image, then the numbered statements; answers name what is seen, cite and quote. */
-export const iconworld: GuardProfile = {
-  name: 'iconworld',
-  description: 'safeguard-vl-tiny: things seen, cited statements, <answer>yes|no</answer>, yes = safe',
-  messages: (images, policy) => [userTurn(images, citableStatements(policy.statements))],
-  read: readIconworld,
-  fast: { prefix: '<answer', lead: '>', words: YES_IS_SAFE },
-  grammar: null,
-};
+export const iconworld: GuardProfile = knowing(null);
+
+function knowing(vocabulary: Vocabulary | null): GuardProfile {
+  return {
+    name: 'iconworld',
+    description: 'safeguard-vl-tiny: things seen, cited statements, <answer>yes|no</answer>, yes = safe',
+    messages: (images, policy) => [userTurn(images, citableStatements(policy.statements))],
+    read: (raw, policy) => readIconworld(raw, policy, vocabulary),
+    fast: { prefix: '<answer', lead: '>', words: YES_IS_SAFE },
+    grammar: null,
+    vocabulary,
+    withVocabulary: knowing,
+  };
+}
 
 const PROBLEMS: Readonly<Record<IconworldAnswer['kind'], Problem | null>> = {
   judged: null,
@@ -25,9 +33,11 @@ const ANCHOR = '<answer>';
 /** An answer at once, as the model is also trained to give. */
 const BARE = /^\s*<answer>(?:yes|no)<\/answer>\s*$/u;
 
-function readIconworld(raw: string, policy: Policy): ReadAnswer {
+function readIconworld(raw: string, policy: Policy, vocabulary: Vocabulary | null): ReadAnswer {
   if (BARE.test(raw)) return readTaggedAnswer(raw, YES_IS_SAFE);
   const answer = parseIconworldAnswer(raw);
+  const problem = answer.kind === 'judged' ? groundsProblem(answer, policy.statements, vocabulary) : null;
+  if (problem !== null) return { ...unreadable(reasoningOf(raw), problem.message), problem };
   const isJudged = answer.kind === 'judged';
   return {
     label: answer.verdict,
