@@ -18,6 +18,7 @@ const base: Omit<Verdict, 'policy'> = {
   tokens: { prompt: 120, completion: 30 },
   timings: { image: 5, generate: 1495, total: 1500 },
   regime: 'reason',
+  unknownWords: [],
   maxPixels: null,
   model: { name: 'tiny', path: '/models/tiny', hash: 'abcdef0123456789' },
   profile: 'iconworld',
@@ -77,6 +78,7 @@ async function ran(images: readonly string[], options: JudgeArguments = {}): Pro
             policy: policy.identity,
           });
         },
+        unknownWordsNote: ({ title }) => (title === 'strange' ? 'never trained on \u001b[31mbeer' : null),
       });
     },
     loadPolicy: async (path) =>
@@ -277,5 +279,15 @@ describe('safeguard judge', () => {
     await expect(ran(['safe.png'], { policy: [] })).rejects.toThrow('name a policy file');
     await expect(ran([])).rejects.toThrow('name an image file, before --policy');
     await expect(ran(['bug.png'])).rejects.toThrow(TypeError);
+  });
+});
+
+describe('a policy in words that the model was never trained on', () => {
+  it('is noted on standard error, once a policy, without control codes', async () => {
+    const { err, out } = await ran(['safe.png', 'safe.png'], { policy: ['strict', 'strange'] });
+    expect(err.split('\n').filter((line) => line.startsWith('note: '))).toEqual([
+      'note: never trained on [31mbeer',
+    ]);
+    expect(out).not.toContain('never trained');
   });
 });

@@ -40,6 +40,8 @@ interface Judge {
     policy: Policy,
     options?: JudgeOptions,
   ): Promise<Verdict>;
+  /** What to tell whoever wrote the policy before it is judged by; null where there is nothing. */
+  unknownWordsNote?(policy: Policy): string | null;
 }
 
 /** The heavy parts, loaded when they are needed; tests give light ones. */
@@ -119,6 +121,10 @@ export async function judge(
     : images.map((image) => ({ name: image, images: [image] }));
   const [model, load] = loadArguments(options);
   const guard = await parts.loadGuard(model, load);
+  for (const { policy } of policies) {
+    const note = guard.unknownWordsNote?.(policy) ?? null;
+    if (note !== null) terminal.err(`note: ${printable(note)}`);
+  }
   const several = items.length * policies.length > 1;
   const settings = judgeOptions(options, terminal);
   const done: { readonly image: string; readonly file: string; readonly verdict: Verdict }[] = [];

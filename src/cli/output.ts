@@ -137,7 +137,7 @@ function findings(verdict: Verdict, paint: Terminal['paint']): string[] {
       : paint('yellow', '  the model did not quote it word for word: check it');
     lines.push(`  breaks rule ${rule.number}${about}: “${printable(rule.text)}”${doubt}`);
   }
-  if (problem) lines.push(`  ${paint('yellow', `no verdict: ${problem.message}`)}`);
+  if (problem) lines.push(`  ${paint('yellow', `no verdict: ${printable(problem.message)}`)}`);
   const thoughts = printable(reasoning)
     .split('\n')
     .filter((line) => line.trim() !== '');

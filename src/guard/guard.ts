@@ -15,6 +15,7 @@ import { profileFrom, recognisedProfile } from './profiles/index.js';
 import { type Answered, answerAll, type Asked, type Regime, REGIMES } from './regimes.js';
 import { profileOfFolder } from './settings.js';
 import type { Problem, Verdict } from './verdict.js';
+import { unknownWordsNote } from './vocabulary.js';
 
 export { EMBEDDED_MODEL };
 
@@ -169,6 +170,22 @@ export class Guard {
     return reply(this.engine, pixels, question, { maxNewTokens: DEFAULT_MAX_NEW_TOKENS, ...options });
   }
 
+  /**
+   * Words of a policy that the model was never trained on, each once and in their order; none where the checkpoint does
+   * not tell its words. A verdict that would rest on them is `invalid`.
+   *
+   * @example guard.unknownWords('No crossbows.'); // ['crossbows'] with the embedded model
+   */
+  unknownWords(policy: Policy | string): string[] {
+    const { statements } = typeof policy === 'string' ? Policy.fromMarkdown(policy) : policy;
+    return this.profile.vocabulary?.unknownWords(statements) ?? [];
+  }
+
+  /** {@link unknownWords} as one sentence for whoever wrote the policy; null where there are none. */
+  unknownWordsNote(policy: Policy): string | null {
+    return unknownWordsNote(this.engine.identity.name, policy.title, this.unknownWords(policy));
+  }
+
   /** Frees the model. */
   async dispose(): Promise<void> {
     await this.engine.close();
@@ -223,6 +240,7 @@ export class Guard {
       timings: { image: seen.milliseconds, generate, total: seen.milliseconds + generate },
       model: this.engine.identity,
       policy: policy.identity,
+      unknownWords: this.unknownWords(policy),
       profile: this.profile.name,
       regime,
       maxPixels: seen.maxPixels,

@@ -57,6 +57,8 @@ export interface Verdict {
   /** Which weights judged, or which server's model. */
   readonly model: EngineIdentity;
   readonly policy: PolicyIdentity;
+  /** Words of the policy that the model was never trained on; none where it does not tell. */
+  readonly unknownWords: readonly string[];
   /** The name of the `GuardProfile` that asked and read. */
   readonly profile: string;
   readonly regime: UsedRegime;
