@@ -3,7 +3,6 @@
  * family that cites, by number, in words, or both; a verdict that rests on words the policy does not have is none.
  */
 import { editDistanceWithin } from '../util/edit-distance.js';
-import { type ReadAnswer, unreadable } from './profile.js';
 
 /** A statement as an answer cites it, broken or not. */
 export interface CitedStatement {
@@ -84,9 +83,4 @@ function isSlipOf(quote: string, index: number, statements: readonly string[]): 
 export function shortened(text: string): string {
   const characters = Array.from(text.slice(0, 2 * SHOWN + 2));
   return characters.length > SHOWN ? `${characters.slice(0, SHOWN).join('')}…` : text;
-}
-
-/** The answer as one whose verdict rests on nothing: `invalid`, with one sentence that says why. */
-export function miscited({ reasoning }: Pick<ReadAnswer, 'reasoning'>, message: string): ReadAnswer {
-  return { ...unreadable(reasoning, message), problem: { kind: 'miscited', message } };
 }
