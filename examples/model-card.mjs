@@ -1,22 +1,21 @@
 import { AutoProcessor, process_vision_info, Qwen2_5_VLForConditionalGeneration } from 'safeguard-vl';
 
-const name = 'models/safeguard-vl-tiny';
+const name = 'safeguard-vl-tiny';
 const model = await Qwen2_5_VLForConditionalGeneration.from_pretrained(name, {
   torch_dtype: 'auto',
   device_map: 'auto',
 });
 const processor = await AutoProcessor.from_pretrained(name);
 
-const policy = 'No weapons. Everything else is allowed.';
+// The embedded model was trained to read a policy as numbered statements. SafeGuard-VL-RL wants its card's own words:
+// `Based on the following safety policy, determine if this image is safe or unsafe.\n\nPolicy:\n…`
+const policy = ' [1] "No weapons."\n [2] "Any other sensitive subject is allowed."';
 const messages = [
   {
     role: 'user',
     content: [
-      { type: 'image', image: 'examples/museum-knife.png' },
-      {
-        type: 'text',
-        text: `Based on the following safety policy, determine if this image is safe or unsafe.\n\nPolicy:\n${policy}\n\nProvide your reasoning and final judgment (Safe/Unsafe).`,
-      },
+      { type: 'image', image: import.meta.resolve('safeguard-vl/examples/museum-knife.png') },
+      { type: 'text', text: policy },
     ],
   },
 ];

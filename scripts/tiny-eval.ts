@@ -6,7 +6,7 @@ import { evaluateTiny, metricsJson, type Outcome, SMALLEST_LIMIT } from '../src/
 import { PARTS, partSizes } from '../src/evaluation/tiny-items.js';
 import { tinyReport } from '../src/evaluation/tiny-report.js';
 import { LoadedModel } from '../src/generation/model.js';
-import { EMBEDDED_MODEL } from '../src/guard/guard.js';
+import { EMBEDDED_MODEL } from '../src/checkpoint/embedded.js';
 import { loadIcons } from '../src/iconworld/raster.js';
 import { messageOf, UserError } from '../src/util/errors.js';
 import { formatDuration, ProgressLine } from '../src/util/progress.js';

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { modelAnswerer } from '../src/evaluation/answerer.js';
 import { PROBE_TASKS, probeLine, probeTasks } from '../src/evaluation/probe.js';
 import { LoadedModel } from '../src/generation/model.js';
-import { EMBEDDED_MODEL } from '../src/guard/guard.js';
+import { EMBEDDED_MODEL } from '../src/checkpoint/embedded.js';
 import { loadIcons } from '../src/iconworld/raster.js';
 import { SPLITS } from '../src/iconworld/splits.js';
 import { ProgressLine } from '../src/util/progress.js';

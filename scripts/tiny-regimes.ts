@@ -5,7 +5,8 @@
 import { parseArgs } from 'node:util';
 import { binaryF1 } from '../src/evaluation/metrics.js';
 import { drawPart, type EvalItem, partSizes } from '../src/evaluation/tiny-items.js';
-import { EMBEDDED_MODEL, Guard } from '../src/guard/guard.js';
+import { EMBEDDED_MODEL } from '../src/checkpoint/embedded.js';
+import { Guard } from '../src/guard/guard.js';
 import { REGIMES, type Regime } from '../src/guard/regimes.js';
 import type { Verdict } from '../src/guard/verdict.js';
 import { loadIcons } from '../src/iconworld/raster.js';

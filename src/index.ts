@@ -9,7 +9,6 @@ export {
   type AskOptions,
   type BatchOptions,
   DEFAULT_MAX_NEW_TOKENS,
-  EMBEDDED_MODEL,
   Guard,
   type GuardOptions,
   type ImageSource,
@@ -94,6 +93,7 @@ export {
 } from './checkpoint/hub/index.js';
 
 // Checkpoint folders.
+export { EMBEDDED_MODEL, EMBEDDED_NAME } from './checkpoint/embedded.js';
 export {
   Checkpoint,
   type CheckpointContents,

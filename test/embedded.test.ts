@@ -3,7 +3,8 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EMBEDDED_MODEL, Guard } from '../src/guard/guard.js';
+import { EMBEDDED_MODEL } from '../src/checkpoint/embedded.js';
+import { Guard } from '../src/guard/guard.js';
 import { Policy } from '../src/policy/policy.js';
 
 const PICTURE = 'examples/museum-knife.png';

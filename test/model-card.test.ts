@@ -17,20 +17,16 @@ describe("the model card's snippet", () => {
   it("runs, and prints what the engine's own door gives", async () => {
     const printed = execFileSync(process.execPath, [SNIPPET], { encoding: 'utf8' });
     const model = await LoadedModel.load(TINY);
-    const policy = /policy = '(.+)';/.exec(source)?.[1] ?? '';
     const image = await decodeImage('examples/museum-knife.png');
-    const text = `Based on the following safety policy, determine if this image is safe or unsafe.\n\nPolicy:\n${policy}\n\nProvide your reasoning and final judgment (Safe/Unsafe).`;
-    const prompt = model.processor.encodeChat([
-      {
-        role: 'user',
-        content: [
-          { type: 'image', image },
-          { type: 'text', text },
-        ],
-      },
-    ]);
+    const text = ' [1] "No weapons."\n [2] "Any other sensitive subject is allowed."';
+    const content = [
+      { type: 'image' as const, image },
+      { type: 'text' as const, text },
+    ];
+    const prompt = model.processor.encodeChat([{ role: 'user', content }]);
     const [{ tokens }] = await model.generate([prompt], { maxNewTokens: 512 });
     expect(printed).toBe(`${model.processor.tokenizer.decode(tokens, { skipSpecialTokens: true })}\n`);
+    expect(printed).toContain('knife: weapons [1] "No weapons." banned</think><answer>no</answer>');
     await model.dispose();
   });
 });

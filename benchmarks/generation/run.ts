@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { wholeNumber } from '../../scripts/script-util.js';
 import { Checkpoint } from '../../src/checkpoint/checkpoint.js';
 import { tokenRules } from '../../src/generation/model.js';
-import { EMBEDDED_MODEL } from '../../src/guard/guard.js';
+import { EMBEDDED_MODEL } from '../../src/checkpoint/embedded.js';
 import { parseConfig } from '../../src/models/qwen2_5_vl/config.js';
 import { Processor } from '../../src/models/qwen2_5_vl/processor.js';
 import { defaultThreads } from '../../src/runtime/device.js';

@@ -2,11 +2,12 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EMBEDDED_MODEL } from '../checkpoint/embedded.js';
 import { encodePng } from '../images/png.js';
 import { Policy } from '../policy/policy.js';
 import { UserError } from '../util/errors.js';
 import { FakeEngine, type Script } from './fake-engine.test-util.js';
-import { DEFAULT_MAX_NEW_TOKENS, EMBEDDED_MODEL, Guard, type ImageSource } from './guard.js';
+import { DEFAULT_MAX_NEW_TOKENS, Guard, type ImageSource } from './guard.js';
 import { profileNamed } from './profiles/index.js';
 
 const image = { width: 2, height: 1, data: new Uint8Array(6) };

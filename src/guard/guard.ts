@@ -17,8 +17,6 @@ import { profileOfFolder } from './settings.js';
 import type { Problem, Verdict } from './verdict.js';
 import { unknownWordsNote } from './vocabulary.js';
 
-export { EMBEDDED_MODEL };
-
 /** The paper's limit for an answer, in tokens (`adorableChowhound/SafeGuard-VL:train/grpo.sh`). */
 export const DEFAULT_MAX_NEW_TOKENS = 512;
 

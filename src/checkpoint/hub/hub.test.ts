@@ -13,6 +13,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { scratchFolder } from '../files.test-util.js';
+import { EMBEDDED_MODEL, EMBEDDED_NAME } from '../embedded.js';
 import { cachedModels, isHubName } from './cache.js';
 import { type DownloadProgress, resolveModel, type ResolveOptions } from './resolve.js';
 import { hubSettings } from './settings.js';
@@ -56,6 +57,12 @@ const message = async (promise: Promise<unknown>): Promise<string> => {
   expect(error).toHaveProperty('name', 'UserError');
   return error instanceof Error ? error.message : '';
 };
+
+describe('the embedded model', () => {
+  it('is known by its name, and no hub is asked', async () => {
+    expect(await resolveModel(EMBEDDED_NAME)).toBe(EMBEDDED_MODEL);
+  });
+});
 
 describe('a model of the hub', () => {
   it('is fetched into the layout of Python’s cache, once', async () => {
