@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { EMBEDDED_MODEL } from '../guard/guard.js';
+import { EMBEDDED_MODEL } from '../checkpoint/embedded.js';
 import { Vocabulary } from '../guard/vocabulary.js';
 import { Random } from '../util/random.js';
 import { namedBy } from './label.js';
