@@ -83,13 +83,16 @@ export interface EngineToken {
   /** Characters of which the token holds only some bytes are U+FFFD. */
   readonly text: string;
   readonly bytes: Uint8Array;
+  /** 0 or less; −∞ where a server reported something that can be none. */
   readonly logprob: number;
-  /** The likeliest tokens in its place, the likeliest first. */
+  /** The likeliest tokens in its place, the likeliest first; empty where a server reported something else. */
   readonly top: readonly { readonly text: string; readonly logprob: number }[];
 }
 
 export interface EngineCompletion {
   readonly text: string;
+  /** What the model thought before its answer, where a server keeps that apart from it (see `withThought`). */
+  readonly thought?: string;
   /** Without the one that ends the answer; empty where none were asked for or the engine has no log-probabilities. */
   readonly tokens: readonly EngineToken[];
   readonly finishReason: 'stop' | 'length';
@@ -100,6 +103,8 @@ export interface EngineCompletion {
 /** A piece of an answer. The last one carries the whole. */
 export interface EngineDelta {
   readonly text: string;
+  /** A piece of the thought before the answer, where a server keeps that apart. */
+  readonly thought?: string;
   readonly completion: EngineCompletion | null;
 }
 
@@ -126,7 +131,7 @@ export interface Engine {
   score(request: EngineRequest, continuations: readonly string[]): Promise<ScoredContinuation[]>;
   /** Measures once how long an answer about an image takes; absent where that is not this machine's matter. */
   pace?(): Promise<Pace>;
-  /** Frees what the engine holds; it cannot be asked again. */
+  /** Takes no more requests (`closed`), waits for those under way, and frees what the engine holds. */
   close(): Promise<void>;
 }
 
@@ -140,22 +145,28 @@ export function checkRequest(engine: Engine, request: EngineRequest, use: 'compl
   whole('topLogprobs', request.topLogprobs ?? 0, 0, MAX_TOP_LOGPROBS);
   const { temperature = 0, topP = 1 } = request;
   if (!(temperature >= 0 && temperature < Infinity)) {
-    throw new UserError(`temperature must be a number from 0, and ${temperature} was given`);
+    throw new UserError(`temperature must be a number from 0, and ${temperature} was given`, {
+      code: 'invalid_option',
+    });
   }
   if (!(topP > 0 && topP <= 1))
-    throw new UserError(`topP must lie above 0 and up to 1, and ${topP} was given`);
+    throw new UserError(`topP must lie above 0 and up to 1, and ${topP} was given`, {
+      code: 'invalid_option',
+    });
   const images = request.messages
     .flatMap(({ content }) => (typeof content === 'string' ? [] : content))
     .filter(({ type }) => type === 'image').length;
   if (capabilities.images !== 'many' && images > capabilities.images) {
     throw new UserError(
       `the chat has ${images} images, and ${name} takes ${capabilities.images}; leave some out or take another engine`,
+      { code: 'too_many' },
     );
   }
   for (const part of ['grammar', 'prefix'] as const) {
     if (request[part] === undefined || capabilities[part]) continue;
     throw new UserError(
       `${name} cannot hold its answer to a ${part}; say with the engine's options how its server does, or leave it out`,
+      { code: 'unsupported' },
     );
   }
 }
@@ -163,5 +174,7 @@ export function checkRequest(engine: Engine, request: EngineRequest, use: 'compl
 function whole(name: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`;
-  throw new UserError(`${name} must be a whole number ${range}, and ${value} was given`);
+  throw new UserError(`${name} must be a whole number ${range}, and ${value} was given`, {
+    code: 'invalid_option',
+  });
 }

@@ -1,7 +1,7 @@
 /** @module A server that fails on purpose, one turn a request. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { expect } from 'vitest';
-import { UserError } from '../util/errors.js';
+import { UserError, type UserErrorCode } from '../util/errors.js';
 import type { EngineDelta, EngineRequest } from './engine.js';
 import { OpenAIEngine, type OpenAIEngineOptions } from './openai.js';
 import { bodyOf, listen, type WireRequest } from './stand-in-server.test-util.js';
@@ -67,7 +67,7 @@ export async function faulty(turns: readonly Turn[], options: Partial<OpenAIEngi
 }
 
 /** The error of a request: it must be the caller's to understand, and hold no key. */
-export async function failure(work: Promise<unknown>): Promise<string> {
+export async function failure(work: Promise<unknown>, code?: UserErrorCode): Promise<string> {
   const error: unknown = await work.then(
     () => undefined,
     (thrown: unknown) => thrown,
@@ -75,6 +75,7 @@ export async function failure(work: Promise<unknown>): Promise<string> {
   expect(error).toBeInstanceOf(UserError);
   expect(String(error)).not.toContain(KEY);
   expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(KEY);
+  if (code !== undefined) expect((error as UserError).code).toBe(code);
   return (error as UserError).message;
 }
 

@@ -34,7 +34,7 @@ export class LocalEngine implements Engine {
   readonly name: string;
   readonly capabilities: EngineCapabilities;
   readonly #turns = new Limiter(1);
-  #closed = false;
+  #closing: Promise<void> | undefined;
   #pace: Promise<Pace> | undefined;
 
   constructor(
@@ -127,11 +127,11 @@ export class LocalEngine implements Engine {
 
   /** Waits for the request at work. */
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    const leave = await this.#turns.enter();
-    await this.model.dispose();
-    leave();
+    this.#closing ??= this.#turns.enter().then(async (leave) => {
+      await this.model.dispose();
+      leave();
+    });
+    await this.#closing;
   }
 
   async #inTurn<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
@@ -145,7 +145,9 @@ export class LocalEngine implements Engine {
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw new UserError(`the engine ${this.name} is closed; open it again`);
+    if (this.#closing !== undefined) {
+      throw new UserError(`the engine ${this.name} is closed; open it again`, { code: 'closed' });
+    }
   }
 
   async #prompt({ messages, prefix }: EngineRequest): Promise<EncodedPrompt> {

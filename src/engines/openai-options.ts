@@ -62,22 +62,39 @@ export function withDefaults(options: OpenAIEngineOptions): OpenAISettings {
   ] as const) {
     const value = settings[name];
     if (!Number.isInteger(value) || value < least) {
-      throw new UserError(`${name} must be a whole number from ${least}, and ${value} was given`);
+      throw new UserError(`${name} must be a whole number from ${least}, and ${value} was given`, {
+        code: 'invalid_option',
+      });
     }
   }
   return settings;
 }
 
-/** The key, or null where the default variable is not set. Its value stands in no message. */
+/** Names that are surely no key: as variables are mostly called. */
+const USUAL_NAME = /^[A-Z]{2,20}(?:_[A-Z0-9]{1,20}){1,4}$/u;
+
+/**
+ * The key, or null where the default variable is not set. Its value stands in no message; neither does a name that may be
+ * a key, given by mistake where a variable's name belongs.
+ */
 export function readKey(variable: string): string | null {
   const key = process.env[variable];
   if (key === undefined || key === '') {
     if (variable === DEFAULT_KEY_VARIABLE) return null;
-    throw new UserError(`the environment variable ${variable} holds no API key; set it or name another one`);
+    if (key === undefined && !USUAL_NAME.test(variable)) {
+      throw new UserError(
+        'there is no environment variable of the name that was given for the API key; give the name of the variable that holds the key, never the key itself',
+        { code: 'invalid_option' },
+      );
+    }
+    throw new UserError(`the environment variable ${variable} holds no API key; set it or name another one`, {
+      code: 'invalid_option',
+    });
   }
   if (!/^[\x21-\x7e]+$/.test(key)) {
     throw new UserError(
       `the API key in ${variable} has a space, a line break or a letter that no key has; set it again`,
+      { code: 'invalid_option' },
     );
   }
   return key;
@@ -86,11 +103,16 @@ export function readKey(variable: string): string | null {
 function checkedURL(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !['http:', 'https:'].includes(url.protocol)) {
-    throw new UserError(`"${text}" is no base URL; give one like http://localhost:8000/v1`);
+    // What is before an @ is a password.
+    const shown = text.includes('@') ? 'what was given' : `"${text}"`;
+    throw new UserError(`${shown} is no base URL; give one like http://localhost:8000/v1`, {
+      code: 'invalid_option',
+    });
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     throw new UserError(
       `the base URL of ${url.host} must have no user, password, query or fragment; give an API key in the environment`,
+      { code: 'invalid_option' },
     );
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '');

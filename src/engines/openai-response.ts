@@ -1,77 +1,84 @@
-/** @module From the chat completions API's answers to completions. */
-import { z } from 'zod';
+/**
+ * @module From the chat completions API's answers to completions. Strict in what a verdict rests on (the words, why they
+ * end), lenient in side details: what is malformed there is dropped.
+ */
 import { UserError } from '../util/errors.js';
 import type { EngineCompletion, EngineRequest, EngineToken } from './engine.js';
+import { isRecord } from './openai-errors.js';
+import { tokensIn } from './openai-logprobs.js';
 
-const likely = z.looseObject({ token: z.string(), logprob: z.number() });
-const token = likely.extend({
-  bytes: z.array(z.int().min(0).max(255)).nullish(),
-  top_logprobs: z.array(likely).nullish(),
-});
-const logprobs = z.looseObject({ content: z.array(token).nullish() }).nullish();
-const usage = z
-  .looseObject({ prompt_tokens: z.int().nullish(), completion_tokens: z.int().nullish() })
-  .nullish();
-/** Servers with a reasoning parser take the thought out of the answer; its field has two names in the wild. */
-const text = z.looseObject({
-  content: z.string().nullish(),
-  reasoning_content: z.string().nullish(),
-  reasoning: z.string().nullish(),
-});
-const chat = z.looseObject({
-  choices: z
-    .array(
-      z.looseObject({
-        index: z.int().default(0),
-        message: text,
-        logprobs,
-        finish_reason: z.string().nullish(),
-      }),
-    )
-    .min(1),
-  usage,
-});
-const chunk = z.looseObject({
-  choices: z
-    .array(z.looseObject({ delta: text.nullish(), logprobs, finish_reason: z.string().nullish() }))
-    .default([]),
-  usage,
-});
+/** Who answers, for messages: its words go into them through `quote` alone, into answers through `hidden`. */
+export interface Speaker {
+  readonly baseURL: string;
+  /** Words in quotation marks, short, without the key; empty where there are none. */
+  quote(words: string): string;
+  hidden(text: string): string;
+}
+
+/** A completion as a server gave it. */
+export interface GivenCompletion extends Omit<EngineCompletion, 'finishReason'> {
+  readonly thought: string;
+  /** Null where the server does not say why the answer ends. */
+  readonly finishReason: EngineCompletion['finishReason'] | null;
+  /** Whether log-probabilities were reported. */
+  readonly reported: boolean;
+}
 
 /**
  * A completion as it was asked for: without the begun answer, which llama-server says again where it does not stream, and
  * with no more likely tokens than asked for.
  */
 export function asAsked(
-  { text: said, tokens, ...rest }: EngineCompletion,
-  { prefix = '', topLogprobs = 0 }: Pick<EngineRequest, 'prefix' | 'topLogprobs'>,
+  { text: said, tokens, thought, finishReason, usage }: GivenCompletion,
+  {
+    prefix = '',
+    topLogprobs = 0,
+    maxNewTokens,
+  }: Pick<EngineRequest, 'prefix' | 'topLogprobs' | 'maxNewTokens'>,
 ): EngineCompletion {
   const again = said.startsWith(prefix) && (tokens.length === 0 || written(tokens) !== said);
   const content = again ? said.slice(prefix.length) : said;
   const asked = tokens.map((chosen) => ({ ...chosen, top: chosen.top.slice(0, topLogprobs) }));
-  return { text: content, tokens: withoutEnd(asked, content), ...rest };
+  const full = Math.max(usage.completion ?? 0, tokens.length) >= maxNewTokens;
+  return {
+    text: content,
+    tokens: withoutEnd(asked, content),
+    finishReason: finishReason ?? (full ? 'length' : 'stop'),
+    usage,
+    ...(thought === '' ? {} : { thought }),
+  };
 }
 
 /** The completions of a whole answer, in the order of their indices. */
-export function completionsOf(body: unknown, baseURL: string): EngineCompletion[] {
-  const parsed = chat.safeParse(body);
-  if (!parsed.success) throw strange(baseURL, parsed.error);
-  const { choices } = parsed.data;
-  const completions = choices
-    .sort((a, b) => a.index - b.index)
-    .map((choice): EngineCompletion => {
-      const content = choice.message.content ?? '';
-      const thought = thoughtOf(choice.message);
-      const whole = withThought(thought, content);
-      const tokens = (choice.logprobs?.content ?? []).map(tokenOf);
+export function completionsOf(body: unknown, speaker: Speaker): GivenCompletion[] {
+  const choices = isRecord(body) ? body['choices'] : undefined;
+  if (!isRecord(body) || !Array.isArray(choices) || choices.length === 0) throw strange(speaker, 'choices');
+  return choices
+    .map((choice: unknown, i) => {
+      if (!isRecord(choice) || !isRecord(choice['message'])) throw strange(speaker, `choices.${i}.message`);
+      const { index, message, logprobs, finish_reason } = choice;
+      const words = wordsOf(message, speaker, `choices.${i}.message.content`);
+      const { tokens, reported } = tokensIn(logprobs);
       return {
-        text: whole,
-        tokens: tokensOf(tokens, content, whole),
-        finishReason: finishReasonOf(choice.finish_reason, baseURL),
-        usage: usageOf(parsed.data.usage, choices.length),
+        index: Number.isInteger(index) ? Number(index) : i,
+        completion: {
+          text: words.content,
+          thought: words.thought,
+          tokens: tokensOf(tokens, words),
+          reported,
+          finishReason: finishReasonOf(finish_reason, speaker),
+          usage: usageOf(body['usage'], choices.length),
+        },
       };
-    });
-  return completions;
+    })
+    .toSorted((a, b) => a.index - b.index)
+    .map(({ completion }) => completion);
+}
+
+/** Words of a piece of an answer. */
+export interface StreamedWords {
+  readonly thought: string;
+  readonly text: string;
 }
 
 /** Puts the pieces of a stream together. */
@@ -79,72 +86,119 @@ export class StreamedCompletion {
   #content = '';
   #thought = '';
   readonly #tokens: EngineToken[] = [];
+  #lost = false;
   #usage: EngineCompletion['usage'] = { prompt: null, completion: null };
   #finishReason: EngineCompletion['finishReason'] | null = null;
 
-  constructor(private readonly baseURL: string) {}
+  constructor(private readonly speaker: Speaker) {}
 
   /** Takes an event and gives its words. */
-  add(event: unknown): string {
-    const parsed = chunk.safeParse(event);
-    if (!parsed.success) throw strange(this.baseURL, parsed.error);
-    const { choices, usage: used } = parsed.data;
-    if (used) this.#usage = usageOf(used, 1);
-    const choice = choices[0];
-    if (choice === undefined) return '';
-    this.#tokens.push(...(choice.logprobs?.content ?? []).map(tokenOf));
-    if (typeof choice.finish_reason === 'string')
-      this.#finishReason = finishReasonOf(choice.finish_reason, this.baseURL);
-    const thought = thoughtOf(choice.delta ?? {});
-    const content = choice.delta?.content ?? '';
-    const opens = thought !== '' && this.#thought === '';
-    this.#thought += thought;
-    const closes = content !== '' && this.#content === '' && this.#thought !== '';
-    this.#content += content;
-    return `${opens ? OPEN : ''}${thought}${closes ? CLOSE : ''}${content}`;
+  add(event: unknown): StreamedWords {
+    const nothing = { thought: '', text: '' };
+    if (!isRecord(event)) throw strange(this.speaker, 'an event');
+    const { choices, usage } = event;
+    if (isRecord(usage)) this.#usage = usageOf(usage, 1);
+    if (choices === undefined || choices === null) return nothing;
+    if (!Array.isArray(choices)) throw strange(this.speaker, 'choices');
+    const choice: unknown = choices[0];
+    if (choice === undefined) return nothing;
+    if (!isRecord(choice)) throw strange(this.speaker, 'choices.0');
+    const { delta, logprobs, finish_reason } = choice;
+    const { tokens, reported } = tokensIn(logprobs);
+    this.#tokens.push(...tokens);
+    this.#lost ||= reported && tokens.length === 0;
+    this.#finishReason = finishReasonOf(finish_reason, this.speaker) ?? this.#finishReason;
+    const words = isRecord(delta)
+      ? wordsOf(delta, this.speaker, 'choices.0.delta.content')
+      : { content: '', thought: '' };
+    this.#thought += words.thought;
+    this.#content += words.content;
+    return { thought: words.thought, text: words.content };
   }
 
   /** The whole; null where the end has not come. */
-  completion(): EngineCompletion | null {
+  completion(): GivenCompletion | null {
     if (this.#finishReason === null) return null;
-    const whole = withThought(this.#thought, this.#content);
+    const words = {
+      content: this.speaker.hidden(this.#content),
+      thought: this.speaker.hidden(this.#thought),
+    };
     return {
-      text: whole,
-      tokens: tokensOf(this.#tokens, this.#content, whole),
+      text: words.content,
+      thought: words.thought,
+      tokens: this.#lost ? [] : tokensOf(this.#tokens, words),
+      reported: this.#lost || this.#tokens.length > 0,
       finishReason: this.#finishReason,
       usage: this.#usage,
     };
   }
 }
 
-function tokenOf(wire: z.infer<typeof token>): EngineToken {
-  return {
-    text: wire.token,
-    bytes: wire.bytes ? Uint8Array.from(wire.bytes) : new TextEncoder().encode(wire.token),
-    logprob: wire.logprob,
-    top: (wire.top_logprobs ?? []).map((other) => ({ text: other.token, logprob: other.logprob })),
-  };
+interface Words {
+  readonly content: string;
+  readonly thought: string;
 }
 
-const [OPEN, CLOSE] = ['<think>', '</think>'];
+/** Parts of a list by their type: to the answer, to the thought. */
+const PARTS: Readonly<Record<string, keyof Words>> = {
+  text: 'content',
+  output_text: 'content',
+  thinking: 'thought',
+  reasoning: 'thought',
+};
 
-const thoughtOf = (message: { reasoning_content?: string | null; reasoning?: string | null }): string =>
-  message.reasoning_content ?? message.reasoning ?? '';
+/** The words of a message. Reasoning parsers put thoughts into a field with several names in the wild. */
+function wordsOf(message: Readonly<Record<string, unknown>>, speaker: Speaker, place: string): Words {
+  const { content, refusal, reasoning_content, reasoning } = message;
+  if (typeof refusal === 'string' && refusal !== '') throw declined(speaker, refusal);
+  const words = {
+    content: '',
+    thought: [reasoning_content, reasoning].find((one) => typeof one === 'string') ?? '',
+  };
+  const parts: unknown = Array.isArray(content)
+    ? content
+    : typeof content === 'string'
+      ? [content]
+      : (content ?? []);
+  if (!Array.isArray(parts)) throw strange(speaker, place);
+  for (const part of parts as unknown[]) {
+    if (typeof part === 'string') words.content += part;
+    else {
+      const { type = 'text', text, refusal: no } = isRecord(part) ? part : { type: null };
+      if (type === 'refusal') throw declined(speaker, String(no ?? text ?? ''));
+      const kind = typeof type === 'string' && Object.hasOwn(PARTS, type) ? PARTS[type] : null;
+      if (kind === null || (kind === 'content' && typeof text !== 'string')) throw strange(speaker, place);
+      words[kind] += kind === 'content' ? String(text) : thoughtIn(part);
+    }
+  }
+  return { content: speaker.hidden(words.content), thought: speaker.hidden(words.thought) };
+}
 
-/** A thought without an answer behind it was cut off: it stays open. */
-const withThought = (thought: string, content: string): string =>
-  thought === '' ? content : `${OPEN}${thought}${content === '' ? '' : CLOSE}${content}`;
+/** `{"thinking": "…"}`, or Mistral's list of texts there. */
+function thoughtIn(part: unknown): string {
+  if (typeof part === 'string') return part;
+  if (Array.isArray(part)) return part.map(thoughtIn).join('');
+  if (!isRecord(part)) return '';
+  const { thinking, reasoning, text } = part;
+  return thoughtIn(thinking ?? reasoning ?? text);
+}
 
 const written = (tokens: readonly EngineToken[]): string =>
   Buffer.concat(tokens.map(({ bytes }) => bytes)).toString('utf8');
 
-/** Tokens that make up the text: where a server reports those of the answer alone, the thought is one before them. */
-function tokensOf(tokens: readonly EngineToken[], content: string, whole: string): readonly EngineToken[] {
-  if (content === whole) return withoutEnd(tokens, whole);
+/** The tokens of the answer alone: some servers report those of the thought before them. */
+function tokensOf(tokens: readonly EngineToken[], { content, thought }: Words): readonly EngineToken[] {
   const answer = withoutEnd(tokens, content);
-  if (answer.length === 0 || written(answer) !== content) return withoutEnd(tokens, whole);
-  const thought = whole.slice(0, whole.length - content.length);
-  return [{ text: thought, bytes: new TextEncoder().encode(thought), logprob: 0, top: [] }, ...answer];
+  if (thought === '' || written(answer) === content) return answer;
+  const wanted = Buffer.byteLength(content);
+  for (const whole of [tokens, tokens.slice(0, -1)]) {
+    let size = 0;
+    let from = whole.length;
+    while (from > 0 && size < wanted) size += whole[--from].bytes.length;
+    const tail = whole.slice(from);
+    if (written(tail) === content) return tail;
+  }
+  return [];
 }
 
 /** Some servers count the token that ends the answer among its tokens: by its name, which is no part of the text, or without a byte. */
@@ -157,23 +211,57 @@ function withoutEnd(tokens: readonly EngineToken[], content: string): readonly E
 }
 
 /** A server counts all answers together: only of a single one it is known. */
-function usageOf(wire: z.infer<typeof usage>, answers: number): EngineCompletion['usage'] {
-  return {
-    prompt: wire?.prompt_tokens ?? null,
-    completion: answers === 1 ? (wire?.completion_tokens ?? null) : null,
+function usageOf(wire: unknown, answers: number): EngineCompletion['usage'] {
+  const count = (name: string): number | null => {
+    const value = isRecord(wire) ? wire[name] : null;
+    return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
   };
+  return { prompt: count('prompt_tokens'), completion: answers === 1 ? count('completion_tokens') : null };
 }
 
-function finishReasonOf(reason: string | null | undefined, baseURL: string): 'stop' | 'length' {
-  if (reason === 'content_filter') {
-    throw new UserError(`${baseURL} holds the answer back (content_filter); take a server without a filter`);
+/** Why answers end, in the words of the API and of servers that translate from others. */
+const ENDS: Readonly<Record<string, EngineCompletion['finishReason']>> = {
+  stop: 'stop',
+  eos: 'stop',
+  eos_token: 'stop',
+  stop_sequence: 'stop',
+  end_turn: 'stop',
+  length: 'length',
+  max_tokens: 'length',
+  max_length: 'length',
+  max_new_tokens: 'length',
+  max_completion_tokens: 'length',
+  max_output_tokens: 'length',
+  model_length: 'length',
+  model_context_window_exceeded: 'length',
+};
+
+/** @throws UserError for any other reason: what ended by a filter, a tool or a fault is no whole answer. */
+function finishReasonOf(reason: unknown, speaker: Speaker): EngineCompletion['finishReason'] | null {
+  if (reason === null || reason === undefined || reason === '') return null;
+  const word = typeof reason === 'string' ? reason : JSON.stringify(reason);
+  const name = word.toLowerCase();
+  if (Object.hasOwn(ENDS, name)) return ENDS[name];
+  const { baseURL } = speaker;
+  if (name === 'content_filter') {
+    throw new UserError(`${baseURL} holds the answer back (content_filter); take a server without a filter`, {
+      code: 'rejected',
+    });
   }
-  return reason === 'length' ? 'length' : 'stop';
-}
-
-function strange(baseURL: string, { issues }: z.ZodError): UserError {
-  const where = issues[0]?.path.join('.') || 'the whole answer';
-  return new UserError(
-    `${baseURL} answers with JSON that is no chat completion (${where}); check that it is an OpenAI-compatible API`,
+  throw new UserError(
+    `${baseURL} ended the answer for a reason that leaves it in doubt${speaker.quote(word)}; look into the server's log`,
+    { code: 'rejected' },
   );
 }
+
+const declined = (speaker: Speaker, words: string): UserError =>
+  new UserError(
+    `the model at ${speaker.baseURL} declines to answer${speaker.quote(words)}; take a model that judges such pictures`,
+    { code: 'rejected' },
+  );
+
+const strange = ({ baseURL }: Speaker, where: string): UserError =>
+  new UserError(
+    `${baseURL} answers with JSON that is no chat completion (${where}); check that it is an OpenAI-compatible API`,
+    { code: 'server_error' },
+  );

@@ -13,16 +13,23 @@ import {
   type ScoredContinuation,
 } from './engine.js';
 import { Limiter } from './limiter.js';
-import { errorOf, isMissing, PassingError, type Refusal, refusalIn } from './openai-errors.js';
+import { errorOf, isMissing, PassingError, type Refusal } from './openai-errors.js';
 import { OpenAIConnection, RefusedError } from './openai-http.js';
+import { answerBytes } from './openai-limits.js';
 import { type OpenAIEngineOptions, type OpenAISettings, withDefaults } from './openai-options.js';
 import { chatBody, Refused, SentPictures } from './openai-request.js';
-import { asAsked, completionsOf, StreamedCompletion } from './openai-response.js';
+import { asAsked, completionsOf, type GivenCompletion, StreamedCompletion } from './openai-response.js';
+
+import { UnderWay } from './under-way.js';
 
 export type { OpenAIEngineOptions } from './openai-options.js';
 
 const CHAT = '/chat/completions';
+/** Of a server's models, in a message. */
+const MAX_NAMES = 20;
 type Body = Readonly<Record<string, unknown>>;
+
+const signalOf = ({ signal }: EngineRequest): AbortSignal => signal ?? new AbortController().signal;
 
 /** Failures that may pass are tried again; every other one is a `UserError` with its remedy. */
 export class OpenAIEngine implements Engine {
@@ -32,6 +39,8 @@ export class OpenAIEngine implements Engine {
   readonly #connection: OpenAIConnection;
   readonly #limiter: Limiter;
   readonly #refused = new Refused();
+  readonly #underWay = new UnderWay();
+  #closed = false;
 
   /** @throws UserError for options that cannot be; the server is first asked with the first request. */
   constructor(options: OpenAIEngineOptions) {
@@ -58,22 +67,29 @@ export class OpenAIEngine implements Engine {
   }
 
   complete(request: EngineRequest): Promise<EngineCompletion[]> {
-    return this.#complete(request, new SentPictures([request.messages]));
+    return this.#whileOpen(() => this.#complete(request, new SentPictures([request.messages])));
+  }
+
+  /** As many at a time as the concurrency allows; the first failure ends the others. */
+  completeAll(chats: readonly EngineChat[], settings: EngineSettings): Promise<EngineCompletion[]> {
+    return this.#whileOpen(() => this.#completeAll(chats, settings));
   }
 
   async #complete(request: EngineRequest, pictures: SentPictures): Promise<EngineCompletion[]> {
     checkRequest(this, request, 'complete');
-    const signal = this.#connection.signal(request.signal);
+    const signal = signalOf(request);
     const leave = await this.#limiter.enter(signal);
     try {
       // In turn, so that no more pictures are encoded at once than are sent.
       const body = { ...(await chatBody(request, this.#settings, pictures)), stream: false };
+      signal.throwIfAborted();
       const { n = 1, seed } = request;
-      const completions = (await this.#answers(body, signal)).slice(0, n);
+      const limit = answerBytes(request, false);
+      const completions = (await this.#answers(body, limit, signal)).slice(0, n);
       // Servers that know no `n` give one answer: they are asked again, with other seeds.
       while (completions.length < n) {
         const other = seed === undefined ? {} : { seed: seed + completions.length };
-        const [next] = await this.#answers({ ...body, n: 1, ...other }, signal);
+        const [next] = await this.#answers({ ...body, n: 1, ...other }, limit, signal);
         completions.push(next);
       }
       return completions.map((completion) => asAsked(completion, request));
@@ -82,8 +98,7 @@ export class OpenAIEngine implements Engine {
     }
   }
 
-  /** As many at a time as the concurrency allows; the first failure ends the others. */
-  async completeAll(chats: readonly EngineChat[], settings: EngineSettings): Promise<EngineCompletion[]> {
+  async #completeAll(chats: readonly EngineChat[], settings: EngineSettings): Promise<EngineCompletion[]> {
     const failed = new AbortController();
     const signals = [failed.signal, ...(settings.signal === undefined ? [] : [settings.signal])];
     const signal = AbortSignal.any(signals);
@@ -102,90 +117,116 @@ export class OpenAIEngine implements Engine {
   }
 
   async *stream(request: EngineRequest): AsyncGenerator<EngineDelta, void> {
+    this.#checkOpen();
     checkRequest(this, request, 'stream');
-    const signal = this.#connection.signal(request.signal);
-    const leave = await this.#limiter.enter(signal);
-    let begun = false;
+    const signal = signalOf(request);
+    const ended = this.#underWay.begin();
+    let abandoned: NodeJS.Timeout | undefined;
+    let leave: (() => void) | undefined;
     try {
+      leave = await this.#limiter.enter(signal);
       const chat = await chatBody(request, this.#settings);
       const body = { ...chat, stream: true, stream_options: { include_usage: true } };
       for (let attempt = 0; ; ) {
+        const sent = this.#refused.apply(body);
         try {
-          for await (const delta of this.#deltas(body, signal)) {
-            begun = true;
-            const { text, completion } = delta;
-            yield { text, completion: completion && asAsked(completion, request) };
+          for await (const delta of this.#deltas(sent, request, signal)) {
+            // A reader who stops reading without leaving is waited for no longer than the server.
+            abandoned ??= setTimeout(ended, this.#settings.timeout);
+            yield delta;
           }
           return;
         } catch (error) {
-          if (begun) throw this.#final(error);
-          attempt = await this.#afterFailure(error, body, attempt, signal);
+          if (abandoned !== undefined) throw this.#final(error);
+          attempt = await this.#afterFailure(error, sent, attempt, signal);
         }
       }
     } finally {
-      leave();
+      clearTimeout(abandoned);
+      leave?.();
+      ended();
     }
   }
 
   score(): Promise<ScoredContinuation[]> {
     const { baseURL } = this.#settings;
     return Promise.reject(
-      new UserError(`${baseURL} cannot score given texts over this API; take the local engine for that`),
+      new UserError(`${baseURL} cannot score given texts over this API; take the local engine for that`, {
+        code: 'unsupported',
+      }),
     );
   }
 
-  /** Breaks off what is under way. */
+  /** Takes no more requests, and ends when those under way have their answers; to end them sooner, abort their signals. */
   close(): Promise<void> {
-    this.#connection.close();
-    return Promise.resolve();
+    this.#closed = true;
+    return this.#underWay.idle();
   }
 
-  async #answers(body: Body, signal: AbortSignal): Promise<EngineCompletion[]> {
+  async #whileOpen<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#checkOpen();
+    const ended = this.#underWay.begin();
+    try {
+      return await work();
+    } finally {
+      ended();
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) {
+      throw new UserError(`the engine for ${this.name} is closed; open it again`, { code: 'closed' });
+    }
+  }
+
+  async #answers(body: Body, limit: number, signal: AbortSignal): Promise<GivenCompletion[]> {
     for (let attempt = 0; ; ) {
+      const sent = this.#refused.apply(body);
       try {
-        const answer = await this.#connection.json(CHAT, this.#refused.apply(body), signal);
-        const refusal = refusalIn(answer);
-        if (refusal !== null) throw new RefusedError(refusal);
-        const completions = completionsOf(answer, this.#settings.baseURL);
-        for (const completion of completions) this.#notice(completion, body);
+        const answer = await this.#connection.json(CHAT, sent, limit, signal);
+        const completions = completionsOf(answer, this.#connection);
+        for (const completion of completions) this.#notice(completion, sent);
         return completions;
       } catch (error) {
-        attempt = await this.#afterFailure(error, body, attempt, signal);
+        attempt = await this.#afterFailure(error, sent, attempt, signal);
       }
     }
   }
 
-  async *#deltas(body: Body, signal: AbortSignal): AsyncGenerator<EngineDelta, void> {
-    const { baseURL } = this.#settings;
-    const whole = new StreamedCompletion(baseURL);
-    for await (const event of this.#connection.events(CHAT, this.#refused.apply(body), signal)) {
-      const refusal = refusalIn(event);
-      if (refusal !== null) throw new RefusedError(refusal);
-      const text = whole.add(event);
-      if (text !== '') yield { text, completion: null };
+  async *#deltas(sent: Body, request: EngineRequest, signal: AbortSignal): AsyncGenerator<EngineDelta, void> {
+    const whole = new StreamedCompletion(this.#connection);
+    const limit = answerBytes(request, true);
+    for await (const event of this.#connection.events(CHAT, sent, limit, signal)) {
+      const { text, thought } = whole.add(event);
+      if (text !== '' || thought !== '')
+        yield { text, ...(thought === '' ? {} : { thought }), completion: null };
     }
     const completion = whole.completion();
     if (completion === null) {
-      throw new PassingError(`${baseURL} ended its answer in the middle; look into its log and try again`);
+      const { baseURL } = this.#settings;
+      throw new PassingError(
+        `${baseURL} ended its answer in the middle; look into its log and try again`,
+        'server_error',
+      );
     }
-    this.#notice(completion, body);
-    yield { text: '', completion };
+    this.#notice(completion, sent);
+    yield { text: '', completion: asAsked(completion, request) };
   }
 
   /** Some servers leave log-probabilities out without a word. */
-  #notice({ text, tokens }: EngineCompletion, body: Body): void {
-    if (text !== '' && tokens.length === 0) this.#refused.learn('logprobs', body);
+  #notice({ text, reported }: GivenCompletion, sent: Body): void {
+    if (text !== '' && !reported) this.#refused.learn('logprobs', sent);
   }
 
   /** The number of the next attempt, which a refused parameter does not count. @throws what is final. */
-  async #afterFailure(error: unknown, body: Body, attempt: number, signal: AbortSignal): Promise<number> {
+  async #afterFailure(error: unknown, sent: Body, attempt: number, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
     let failure = error;
     if (error instanceof RefusedError) {
       const { refusal } = error;
       const mayName = refusal.status === 400 || refusal.status === 422;
-      if (mayName && this.#refused.learn(refusal.message, this.#refused.apply(body))) return attempt;
-      failure = isMissing(refusal) ? await this.#missing(refusal, signal) : errorOf(refusal, this.#settings);
+      if (mayName && this.#refused.learn(refusal.message, sent)) return attempt;
+      failure = isMissing(refusal) ? await this.#missing(refusal, signal) : this.#errorOf(refusal);
     }
     await this.#connection.beforeNext(failure, attempt, signal);
     return attempt + 1;
@@ -193,8 +234,8 @@ export class OpenAIEngine implements Engine {
 
   /** A failure after which nothing can be tried again. */
   #final(error: unknown): unknown {
-    const failure = error instanceof RefusedError ? errorOf(error.refusal, this.#settings) : error;
-    return failure instanceof PassingError ? new UserError(failure.message) : failure;
+    const failure = error instanceof RefusedError ? this.#errorOf(error.refusal) : error;
+    return failure instanceof PassingError ? new UserError(failure.message, { code: failure.code }) : failure;
   }
 
   /** The model is not there, or the API is not. */
@@ -204,10 +245,19 @@ export class OpenAIEngine implements Engine {
     if (models === null) {
       return new UserError(
         `there is no API at ${baseURL}; give the base URL with its path, which mostly is /v1`,
+        { code: 'not_found' },
       );
     }
-    if (models.includes(model)) return errorOf(refusal, this.#settings);
-    const has = models.length === 0 ? 'no model at all' : models.join(', ');
-    return new UserError(`${baseURL} has no model "${model}"; it has ${has}`);
+    if (models.includes(model)) return this.#errorOf(refusal);
+    const names = models.slice(0, MAX_NAMES).map((name) => this.#connection.shown(name));
+    const has = models.length === 0 ? 'no model at all' : names.join(', ');
+    const more = models.length > names.length ? ` and ${models.length - names.length} more` : '';
+    return new UserError(`${baseURL} has no model "${model}"; it has ${has}${more}`, { code: 'not_found' });
+  }
+
+  #errorOf(refusal: Refusal): UserError | PassingError {
+    const { baseURL, model, apiKeyVariable } = this.#settings;
+    const quote = (words: string): string => this.#connection.quote(words);
+    return errorOf(refusal, { baseURL, model, apiKeyVariable, quote });
   }
 }

@@ -38,4 +38,21 @@ describe('server-sent events', () => {
       '[DONE]',
     ]);
   });
+
+  it('are read in time that grows with their length alone', async () => {
+    // A line of many pieces: each is looked at once, so twice as many cost about twice as much.
+    const seconds = async (pieces: number): Promise<number> => {
+      const piece = encode('x'.repeat(1000));
+      async function* chunks(): AsyncGenerator<Uint8Array> {
+        yield encode('data: ');
+        for (let i = 0; i < pieces; i++) yield await Promise.resolve(piece);
+      }
+      const begun = performance.now();
+      for await (const data of eventData(chunks())) expect(data).toHaveLength(1000 * pieces);
+      return performance.now() - begun;
+    };
+    await seconds(1000);
+    // Sixteen times as many; quadratic would be 256 times.
+    expect(await seconds(16_000)).toBeLessThan(100 * Math.max(1, await seconds(1000)));
+  });
 });

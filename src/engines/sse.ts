@@ -23,21 +23,35 @@ export async function* eventData(chunks: AsyncIterable<Uint8Array>): AsyncGenera
   if (data.length > 0) yield data.join('\n');
 }
 
-/** Lines that end with LF, CR or CRLF; the last one needs no end. */
+/** Lines that end with LF, CR or CRLF; the last one needs no end. Each byte is looked at once. */
 async function* lines(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
   const decoder = new TextDecoder();
-  let open = '';
-  for await (const chunk of chunks) {
-    open += decoder.decode(chunk, { stream: true });
-    // A CR at the very end may be half of a CRLF.
-    const held = open.endsWith('\r') ? '\r' : '';
-    const parts = open.slice(0, open.length - held.length).split(/\r\n|\n|\r/);
-    open = (parts.pop() ?? '') + held;
-    if (open.length > MAX_LINE) {
-      throw new UserError('the server sends one line without an end; check that the base URL is an API’s');
+  // Pieces of a line whose end has not come; its length.
+  let open: string[] = [];
+  let length = 0;
+  // A CR at the very end of a piece may be half of a CRLF.
+  let afterReturn = false;
+  const split = function* (text: string): Generator<string, void> {
+    const rest = afterReturn && text.startsWith('\n') ? text.slice(1) : text;
+    if (text !== '') afterReturn = text.endsWith('\r');
+    const parts = rest.split(/\r\n|\n|\r/);
+    const last = parts.pop() ?? '';
+    for (const part of parts) {
+      yield open.join('') + part;
+      open = [];
+      length = 0;
     }
-    yield* parts;
+    if (last !== '') open.push(last);
+    length += last.length;
+  };
+  for await (const chunk of chunks) {
+    yield* split(decoder.decode(chunk, { stream: true }));
+    if (length > MAX_LINE) {
+      throw new UserError('the server sends one line without an end; check that the base URL is an API’s', {
+        code: 'too_large',
+      });
+    }
   }
-  open += decoder.decode();
-  if (open !== '') yield* open.split(/\r\n|\n|\r/);
+  yield* split(decoder.decode());
+  if (length > 0) yield open.join('');
 }

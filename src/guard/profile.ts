@@ -31,6 +31,8 @@ export interface GuardProfile {
   messages(images: readonly EngineImage[], policy: Policy): EngineMessage[];
   /** Never guesses: what is not exactly the family's format is `invalid`. */
   read(raw: string, policy: Policy): ReadAnswer;
+  /** Whether the family's format has the thought in `<think>` tags: where a server took it out, it is read with the answer. */
+  readonly thinks?: boolean;
   /** How a verdict is had in one forward pass; null for a family that always reasons. */
   readonly fast: FastVerdict | null;
   /** A regular expression that a well-formed answer matches as a whole (see `grammar/regex.ts`); null where none is known. */

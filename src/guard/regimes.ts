@@ -1,5 +1,6 @@
 /** @module The ways to a verdict: at once, by reasoning, or the one and where it is unsure the other. */
 import type { Engine, EngineChat, EngineCompletion, EngineSettings } from '../engines/engine.js';
+import { withThought } from '../engines/thought.js';
 import type { Policy } from '../policy/policy.js';
 import { assert, UserError } from '../util/errors.js';
 import { sideThatBegins, TOP_LOGPROBS, unsafeProbability } from './probability.js';
@@ -117,9 +118,12 @@ async function reasonAll(
   asked: readonly Asked[],
   settings: RegimeSettings,
 ): Promise<Answered[]> {
-  const completions = await completed(engine, profile, asked, settings);
+  const given = await completed(engine, profile, asked, settings);
+  const completions = profile.thinks === true ? given.map(withThought) : given;
   return completions.map((completion, i) => {
-    const answer = profile.read(completion.text, asked[i].policy);
+    const read = profile.read(completion.text, asked[i].policy);
+    // A thought that a server keeps apart is the reasoning of a family whose answer has none.
+    const answer = read.reasoning === '' ? { ...read, reasoning: completion.thought ?? '' } : read;
     const { verdictAt, words } = answer;
     const probability =
       verdictAt === null || words === null ? null : unsafeProbability(completion.tokens, verdictAt, words);
@@ -137,8 +141,12 @@ async function completed(
   if (onText !== undefined && asked.length === 1) {
     const [{ chat, policy }] = asked;
     const held = constrained && grammar !== null ? { grammar: grammar(policy) } : {};
-    for await (const { text, completion } of engine.stream({ ...settings, ...held, messages: chat })) {
-      if (text !== '') onText(text);
+    for await (const { text, thought = '', completion } of engine.stream({
+      ...settings,
+      ...held,
+      messages: chat,
+    })) {
+      for (const words of [thought, text]) if (words !== '') onText(words);
       if (completion !== null) return [completion];
     }
     assert(false, 'a stream ended without its completion');

@@ -21,6 +21,7 @@ export const guardreasoner: GuardProfile = {
     ),
   ],
   read: readGuardreasoner,
+  thinks: true,
   fast: null,
   grammar: () => '<think>[^<]+</think>\\s*<result>\\s*Request: (harmful|unharmful)\\s*</result>',
 };

@@ -16,6 +16,7 @@ function knowing(vocabulary: Vocabulary | null): GuardProfile {
     description: 'safeguard-vl-tiny: things seen, cited statements, <answer>yes|no</answer>, yes = safe',
     messages: (images, policy) => [userTurn(images, citableStatements(policy.statements))],
     read: (raw, policy) => readIconworld(raw, policy, vocabulary),
+    thinks: true,
     fast: { prefix: '<answer', lead: '>', words: YES_IS_SAFE },
     grammar: null,
     vocabulary,

@@ -22,6 +22,7 @@ export const paper: GuardProfile = {
     ),
   ],
   read: (raw) => readTaggedAnswer(raw, YES_IS_SAFE),
+  thinks: true,
   fast: { prefix: '<answer', lead: '>', words: YES_IS_SAFE },
   grammar: () => grammarOfTags(YES_IS_SAFE),
 };

@@ -22,6 +22,7 @@ export const policyshift: GuardProfile = {
     ),
   ],
   read: readPolicyshift,
+  thinks: true,
   fast: { prefix: '', words: TRUE_IS_UNSAFE },
   grammar: ({ statements }) => {
     const ids = statements.map((_, i) => twoDigits(i + 1)).join('|') || '00';

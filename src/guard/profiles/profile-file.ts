@@ -85,6 +85,7 @@ function profileOf(path: string, value: unknown): GuardProfile {
         },
       );
     },
+    thinks: answer.pattern.includes('think>'),
     fast: fast === undefined ? null : { prefix: fast.prefix, words: { safe, unsafe } },
     grammar: grammar === undefined ? null : () => grammar,
   };
