@@ -236,27 +236,27 @@ describe('refusals', () => {
 describe('answers without an end', () => {
   const piece = Buffer.alloc(2 ** 16, 'x');
   /** Writes until the other side has enough, and counts. */
-  const endless = (start: string, type: string, each: () => Buffer = () => piece) => {
+  const endless = (start: string, type: string, each = piece, status = 200) => {
     const sent = { bytes: 0, closed: false };
     const turn: Turn = (response) => {
-      response.writeHead(200, { 'content-type': type });
+      response.writeHead(status, { 'content-type': type });
       response.write(start);
       response.on('close', () => {
         sent.closed = true;
       });
       const more = (): void => {
         if (sent.closed) return;
-        const bytes = each();
-        sent.bytes += bytes.length;
-        if (response.write(bytes)) setImmediate(more);
+        sent.bytes += each.length;
+        if (response.write(each)) setImmediate(more);
         else response.once('drain', more);
       };
       more();
     };
     return { sent, turn };
   };
-  const ended = (sent: { closed: boolean }): Promise<void> =>
-    expect.poll(() => sent.closed, { timeout: 10_000 }).toBe(true);
+  const ended = async (sent: { closed: boolean }): Promise<void> => {
+    await expect.poll(() => sent.closed, { timeout: 10_000 }).toBe(true);
+  };
   /** What is on its way through sockets when the other side stops reading. */
   const BUFFERED = 16 * 2 ** 20;
 
@@ -276,19 +276,13 @@ describe('answers without an end', () => {
   it('are given up as events, comments and words of an error', async () => {
     const event = Buffer.from(`data: ${JSON.stringify(delta('x'.repeat(1000)))}\n\n`);
     for (const each of [event, Buffer.from(`: ${'comment '.repeat(1000)}\n`)]) {
-      const { sent, turn } = endless('', 'text/event-stream', () => each);
+      const { sent, turn } = endless('', 'text/event-stream', each);
       const { engine } = await faulty([turn], { timeout: 60_000 });
       expect(await failure(streamed(engine), 'too_large')).toMatch(/more than \d+ bytes/);
       await ended(sent);
     }
-    const words = endless('', 'text/plain');
-    const refused: Turn = (response, request) => {
-      response.statusCode = 400;
-      const { writeHead } = response;
-      response.writeHead = () => writeHead.call(response, 400, { 'content-type': 'text/plain' });
-      return words.turn(response, request);
-    };
-    const { engine } = await faulty([refused], { timeout: 60_000 });
+    const words = endless('', 'text/plain', piece, 400);
+    const { engine } = await faulty([words.turn], { timeout: 60_000 });
     expect((await failure(engine.complete(REQUEST), 'rejected')).length).toBeLessThan(600);
     await ended(words.sent);
   });

@@ -165,7 +165,8 @@ function wordsOf(message: Readonly<Record<string, unknown>>, speaker: Speaker, p
     if (typeof part === 'string') words.content += part;
     else {
       const { type = 'text', text, refusal: no } = isRecord(part) ? part : { type: null };
-      if (type === 'refusal') throw declined(speaker, String(no ?? text ?? ''));
+      if (type === 'refusal')
+        throw declined(speaker, [no, text].find((one) => typeof one === 'string') ?? '');
       const kind = typeof type === 'string' && Object.hasOwn(PARTS, type) ? PARTS[type] : null;
       if (kind === null || (kind === 'content' && typeof text !== 'string')) throw strange(speaker, place);
       words[kind] += kind === 'content' ? String(text) : thoughtIn(part);

@@ -3,7 +3,7 @@ import { Secret } from './secret.js';
 
 const KEY = 'sk-very-secret-0123456789';
 const secret = new Secret(KEY);
-const escaped = [...KEY].map((letter) => `\\u00${letter.charCodeAt(0).toString(16)}`).join('');
+const escaped = Array.from(KEY, (letter) => `\\u00${letter.charCodeAt(0).toString(16)}`).join('');
 
 describe('a key in a server’s words', () => {
   it.each([
@@ -12,9 +12,12 @@ describe('a key in a server’s words', () => {
     ['cut', `${KEY.slice(0, 9)}...${KEY.slice(-6)}`],
     ['escaped', escaped],
     ['escaped twice', escaped.replaceAll('\\', '\\\\')],
-    ['percent-encoded', [...KEY].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join('')],
-    ['with two percent signs', [...KEY].map((letter) => `%25${letter.charCodeAt(0).toString(16)}`).join('')],
-    ['as HTML', [...KEY].map((letter) => `&#${letter.charCodeAt(0)};`).join('')],
+    ['percent-encoded', Array.from(KEY, (letter) => `%${letter.charCodeAt(0).toString(16)}`).join('')],
+    [
+      'with two percent signs',
+      Array.from(KEY, (letter) => `%25${letter.charCodeAt(0).toString(16)}`).join(''),
+    ],
+    ['as HTML', Array.from(KEY, (letter) => `&#${letter.charCodeAt(0)};`).join('')],
     ['as base64', Buffer.from(KEY).toString('base64')],
     ['as base64 of a header', Buffer.from(`Bearer ${KEY}`).toString('base64url')],
     ['as base64 in a path', `/a/${Buffer.from(`xy${KEY}`).toString('base64')}`],
