@@ -1,6 +1,10 @@
 /** @module What is told of a picture before any decoder sees it. */
 import { UserError } from '../util/errors.js';
 import { formatOf, type ImageFormat, READABLE_FORMATS } from './formats.js';
+import { refusals } from './plain.js';
+
+/** What JPEG can declare. Longer rows cost decoders many times their own memory, and no model reads such a picture. */
+const MAX_SIDE = 65_535;
 
 export interface ReadOptions {
   /** Names the picture in messages. */
@@ -21,11 +25,12 @@ export function readableFormat(bytes: Uint8Array, options: ReadOptions): ImageFo
       code: 'unsupported',
     });
   }
-  if (format.refusal !== undefined) {
+  if ('refusal' in format) {
     throw new UserError(`${subject} ${format.refusal}`, { code: 'unsupported' });
   }
   if (format.declaredSize !== undefined) {
-    if (bytes.length < (format.headerBytes ?? 0)) throw damaged(subject, format, 'its header is cut off');
+    if (bytes.length < (format.headerBytes ?? 0))
+      refusals(subject, format.name).damaged('its header is cut off');
     checkSize(format.declaredSize(viewOf(bytes)), options);
   }
   return format;
@@ -51,8 +56,10 @@ export function checkSize(size: readonly [number, number], { maxPixels, subject 
       { code: 'too_large' },
     );
   }
-}
-
-export function damaged(subject: string, format: ImageFormat, reason: string): UserError {
-  return refusal(`${subject} (${format.name}) is truncated or damaged (${reason}); get a complete copy`);
+  if (width > MAX_SIDE || height > MAX_SIDE) {
+    throw new UserError(
+      `${subject} declares ${width} x ${height} pixels, and no side may have more than ${MAX_SIDE}; scale it down first`,
+      { code: 'too_large' },
+    );
+  }
 }

@@ -29,6 +29,18 @@ export function toRgb(data: Uint8Array, channels: number): Uint8Array {
   return rgb;
 }
 
+/** RGBA whose colours are multiplied by alpha, composited on white: what alpha leaves is white. */
+export function premultipliedOnWhite(data: Uint8Array): Uint8Array {
+  const pixels = data.length / 4;
+  const rgb = new Uint8Array(pixels * 3);
+  for (let pixel = 0, from = 0, to = 0; pixel < pixels; pixel++, from += 4) {
+    const white = 255 - (data[from + 3] ?? 0);
+    for (let channel = 0; channel < 3; channel++)
+      rgb[to++] = Math.min(255, (data[from + channel] ?? 0) + white);
+  }
+  return rgb;
+}
+
 /**
  * Interleaved CMYK bytes (255 = full ink) as RGB by Pillow's rule: each ink takes its share of what black leaves.
  * No colour profile is applied, as Pillow applies none.
