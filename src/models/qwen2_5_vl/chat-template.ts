@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Template } from '@huggingface/jinja';
 import { type JsonObject, isJsonObject, readJsonObject } from '../../checkpoint/json.js';
+import { readTextFile } from '../../checkpoint/read-file.js';
 import { messageOf, UserError } from '../../util/errors.js';
+import { type ParsedTemplate, parseTemplate, renderTemplate } from './template-interpreter.js';
 import { readOptionalJsonObject } from './tokenizer.js';
 
 /** A message as templates see it: a part of the content is any record with a `type`. */
@@ -21,9 +22,9 @@ export interface ChatTemplateOptions {
 /** Tokens of tokenizer_config.json that templates may name. */
 const NAMED_TOKENS = ['bos_token', 'eos_token', 'pad_token', 'unk_token'] as const;
 
-/** A checkpoint's rule that makes one text of a chat, in Jinja as transformers reads it (trimmed blocks). */
+/** A checkpoint's rule that makes one text of a chat, in Jinja as transformers reads it (trimmed blocks), with a budget. */
 export class ChatTemplate {
-  readonly #template: Template;
+  readonly #template: ParsedTemplate;
 
   /** `variables` are what the template may name besides the messages. Throws a UserError where the source does not parse. */
   constructor(
@@ -31,10 +32,12 @@ export class ChatTemplate {
     private readonly variables: Readonly<Record<string, string>> = {},
   ) {
     try {
-      this.#template = new Template(source);
+      this.#template = parseTemplate(source);
     } catch (error) {
+      if (error instanceof UserError) throw error;
       throw new UserError(
         `the chat template cannot be parsed (${messageOf(error)}); correct chat_template.json or chat_template.jinja`,
+        { code: 'invalid_checkpoint', cause: error },
       );
     }
   }
@@ -54,15 +57,17 @@ export class ChatTemplate {
     { addGenerationPrompt = false, addVisionId = false }: ChatTemplateOptions = {},
   ): string {
     try {
-      return this.#template.render({
+      return renderTemplate(this.#template, {
         ...this.variables,
         messages,
         add_generation_prompt: addGenerationPrompt,
         add_vision_id: addVisionId,
       });
     } catch (error) {
+      if (error instanceof UserError) throw error;
       throw new UserError(
         `the chat template cannot render these messages (${messageOf(error)}); check their roles and order`,
+        { cause: error },
       );
     }
   }
@@ -71,15 +76,7 @@ export class ChatTemplate {
 /** transformers' order: its newest place first. */
 function readSource(folder: string, config: JsonObject): string {
   const jinja = join(folder, 'chat_template.jinja');
-  if (existsSync(jinja)) {
-    try {
-      return readFileSync(jinja, 'utf8');
-    } catch (error) {
-      throw new UserError(
-        `${jinja} cannot be read (${messageOf(error)}); check the file and its permissions`,
-      );
-    }
-  }
+  if (existsSync(jinja)) return readTextFile(jinja);
   const json = join(folder, 'chat_template.json');
   const found = existsSync(json) ? readJsonObject(json).chat_template : config.chat_template;
   const template = Array.isArray(found) ? defaultOf(found) : found;
