@@ -1,10 +1,7 @@
 import { byteAlphabet, byteOrder } from './byte-alphabet.js';
-import { alternation } from './tokenizer.js';
+import { QWEN2_PATTERN } from './qwen2-pattern.js';
+import { TokenFinder } from './token-finder.js';
 import { splitter } from './tokenizer-library.js';
-
-/** Qwen2's rule for words (transformers:models/qwen2/tokenization_qwen2.py): single digits, letters with one leading mark. */
-export const QWEN2_PATTERN =
-  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 const BYTES = 256;
 /** A pair that occurs once teaches nothing. */
@@ -56,11 +53,11 @@ export function trainTokenizer(
 
 /** How often each word occurs, outside of the added tokens. */
 function countWords(texts: Iterable<string>, addedTokens: readonly AddedToken[]): Map<string, number> {
-  const find = alternation(addedTokens.map((token) => token.content));
+  const find = new TokenFinder(addedTokens.map((token) => token.content));
   const words = splitter(QWEN2_PATTERN);
   const counts = new Map<string, number>();
   for (const text of texts) {
-    const parts = find === undefined ? [text] : text.split(find);
+    const parts = find.split(text);
     for (let i = 0; i < parts.length; i += 2) {
       for (const word of words.pre_tokenize_text((parts[i] ?? '').normalize('NFC'))) {
         counts.set(word, (counts.get(word) ?? 0) + 1);

@@ -115,6 +115,8 @@ describe('parseImageProcessorConfig', () => {
     { record: { image_mean: [0, 1] }, message: /not valid at image_mean/ },
     { record: { resample: 2 }, message: /not valid at resample/ },
     { record: { size: { longest_edge: -5 } }, message: /not valid at size.longest_edge/ },
+    { record: { min_pixels: 1e9, max_pixels: 2e9 }, message: /to 1000000000 pixels at least/ },
+    { record: { size: { shortest_edge: 1e9, longest_edge: 2e9 } }, message: /to 1000000000 pixels at least/ },
     {
       record: { min_pixels: 10, max_pixels: 5 },
       message: /lower limit of 10 pixels is above its upper limit of 5/,

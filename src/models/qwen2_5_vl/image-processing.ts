@@ -45,6 +45,12 @@ const BICUBIC = 3;
 /** Larger limits than any memory; they keep products of sizes exact. */
 const MAX_LIMIT_PIXELS = 2 ** 31;
 
+/**
+ * To this a small picture may be made larger: what qwen_vl_utils gives a picture at most, 16,384 tokens. Larger pictures
+ * are bounded by their own size.
+ */
+const MAX_MIN_PIXELS = 16_384 * 28 ** 2;
+
 const pixels = z.int().min(1).max(MAX_LIMIT_PIXELS);
 const triple = z.tuple([z.number(), z.number(), z.number()]);
 const stdDeviation = z.number().positive();
@@ -79,6 +85,15 @@ const configSchema = z.object({
 const DEFAULT_MIN_PIXELS = 56 * 56;
 const DEFAULT_MAX_PIXELS = 28 * 28 * 1280;
 
+/** @throws UserError where every picture would be made larger than any model takes it. */
+function refuseGrowth(minPixels: number): void {
+  if (minPixels <= MAX_MIN_PIXELS) return;
+  throw new UserError(
+    `pictures are to be made larger, to ${minPixels} pixels at least, and ${MAX_MIN_PIXELS} is the most; correct min_pixels (or size.shortest_edge)`,
+    { code: 'too_large' },
+  );
+}
+
 /**
  * Reads `preprocessor_config.json`, or `processor_config.json` as transformers 5 writes it (the same record under
  * `image_processor`). The limits may stand as `min_pixels`/`max_pixels` or in `size` (`shortest_edge`/`longest_edge`:
@@ -101,6 +116,7 @@ export function parseImageProcessorConfig(json: unknown): ImageProcessorConfig {
   const { size, ...config } = parsed.data;
   const minPixels = config.min_pixels ?? size?.shortest_edge ?? size?.min_pixels ?? DEFAULT_MIN_PIXELS;
   const maxPixels = config.max_pixels ?? size?.longest_edge ?? size?.max_pixels ?? DEFAULT_MAX_PIXELS;
+  refuseGrowth(minPixels);
   if (minPixels > maxPixels) {
     throw new UserError(
       `the image processor's lower limit of ${minPixels} pixels is above its upper limit of ${maxPixels}; ` +
@@ -147,6 +163,7 @@ export class ImageProcessor {
         `images cannot have at least ${least} and at most ${most} pixels; give whole numbers from 1, the lower one first`,
       );
     }
+    refuseGrowth(least);
     return new ImageProcessor({ ...this.config, minPixels: least, maxPixels: most });
   }
 

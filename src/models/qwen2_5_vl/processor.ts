@@ -13,7 +13,8 @@ import {
   type Video,
 } from './image-processing.js';
 import { ProtectedText } from './protected-text.js';
-import { alternation, readOptionalJsonObject, Tokenizer } from './tokenizer.js';
+import { TokenFinder } from './token-finder.js';
+import { readOptionalJsonObject, Tokenizer } from './tokenizer.js';
 
 const IMAGE_PAD = '<|image_pad|>';
 const VIDEO_PAD = '<|video_pad|>';
@@ -30,7 +31,7 @@ export interface EncodedPrompt {
 /** From chats and images to a model's inputs: transformers' `Qwen2_5_VLProcessor`. */
 export class Processor {
   readonly #protected: ProtectedText;
-  readonly #findSpecial: RegExp | undefined;
+  readonly #findSpecial: TokenFinder;
 
   /** `padId` fills up the shorter prompts of a batch. */
   constructor(
@@ -40,7 +41,7 @@ export class Processor {
     readonly padId: number,
   ) {
     this.#protected = new ProtectedText(tokenizer.specialTokens.keys(), chatTemplate.source);
-    this.#findSpecial = alternation([...tokenizer.specialTokens.keys()]);
+    this.#findSpecial = new TokenFinder(tokenizer.specialTokens.keys());
   }
 
   /**
@@ -98,9 +99,9 @@ export class Processor {
       options,
     );
     const ids: number[] = [];
-    const pieces = this.#findSpecial === undefined ? [rendered] : rendered.split(this.#findSpecial);
+    const pieces = this.#findSpecial.split(rendered);
     pieces.forEach((piece, i) => {
-      // With one capturing group, split() puts the special tokens at the odd places.
+      // Special tokens are at the odd places.
       const special = i % 2 === 1 ? this.tokenizer.specialTokens.get(piece) : undefined;
       if (special !== undefined) ids.push(special);
       else

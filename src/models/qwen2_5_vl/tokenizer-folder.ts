@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, UserError } from '../../util/errors.js';
-import { type AddedToken, QWEN2_PATTERN, type TrainedTokenizer } from './bpe-trainer.js';
+import type { AddedToken, TrainedTokenizer } from './bpe-trainer.js';
+import { QWEN2_PATTERN } from './qwen2-pattern.js';
 
 const END_OF_TEXT = '<|endoftext|>';
 const IM_END = '<|im_end|>';

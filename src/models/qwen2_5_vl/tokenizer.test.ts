@@ -166,3 +166,116 @@ describe('Tokenizer.load', () => {
     await expect(loading).rejects.toThrow(message);
   });
 });
+
+describe('a tokenizer that costs more than it should', () => {
+  const changed = (change: object): Tokenizer => Tokenizer.fromJson({ ...structuredClone(json), ...change });
+  const splitBy = (pattern: unknown): object => ({
+    pre_tokenizer: {
+      type: 'Sequence',
+      pretokenizers: [
+        { type: 'Split', pattern, behavior: 'Isolated', invert: false },
+        { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
+      ],
+    },
+  });
+  const hostile = `${'a'.repeat(60)}b`;
+  const added = (count: number): object => ({
+    added_tokens: Array.from({ length: count }, (_, i) => ({
+      id: 1100 + i,
+      content: `<${i}>`,
+      special: true,
+    })),
+  });
+
+  it.each<[string, object]>([
+    ['words', splitBy({ Regex: '(a+)+$' })],
+    ['replacements', { normalizer: { type: 'Replace', pattern: { Regex: '(a+)+$' }, content: '' } }],
+  ])(
+    'is ended where its pattern of %s backtracks without end',
+    (_, change) => {
+      const built = changed(change);
+      expect(() => built.encode(hostile)).toThrow(
+        expect.objectContaining({
+          name: 'UserError',
+          code: 'too_slow',
+          message: expect.stringContaining('tokenizer.json'),
+        }),
+      );
+    },
+    60_000,
+  );
+
+  it('is refused with a million added tokens, and works with ten thousand', () => {
+    expect(() => changed(added(1_000_000))).toThrow(/added_tokens: Too big/);
+    expect(changed(added(10_000)).encode('<9999>')).toEqual([11_099]);
+  }, 60_000);
+
+  it.each<[string, object, RegExp]>([
+    ['a pattern of the wrong type', splitBy(7), /the pattern 7 is neither/],
+    ['a pattern of the wrong kind', splitBy({ Glob: '*' }), /the pattern {"Glob":"\*"} is neither/],
+    [
+      'replacements that grow',
+      {
+        normalizer: {
+          type: 'Sequence',
+          normalizers: Array.from({ length: 30 }, () => ({
+            type: 'Replace',
+            pattern: { String: 'a' },
+            content: 'aa',
+          })),
+        },
+      },
+      /more than 256 times as long/,
+    ],
+    [
+      'a token of megabytes',
+      { model: { ...json.model, vocab: { ['x'.repeat(5000)]: 0 } } },
+      /no table of token ids/,
+    ],
+    [
+      'a long added token',
+      { added_tokens: [{ id: 1, content: 'x'.repeat(300) }] },
+      /300 characters, more than/,
+    ],
+  ])('is refused with %s', (_, change, message) => {
+    expect(() => changed(change)).toThrow(UserError);
+    expect(() => changed(change)).toThrow(message);
+  });
+
+  it.each<[string, object]>([
+    ['a normalizer', { normalizer: { type: 'Prepend', prepend: 5 } }],
+    ['a replacement', { normalizer: { type: 'Replace', pattern: { String: 'a' }, content: {} } }],
+    ['a pre-tokenizer', { pre_tokenizer: { type: 'Sequence', pretokenizers: 'ByteLevel' } }],
+    ['a pre-tokenizer’s setting', splitBy({ Regex: 'a', String: null })],
+    ['a decoder', { decoder: { type: 'Sequence', decoders: 5 } }],
+    ['a post-processor', { post_processor: { type: 'TemplateProcessing', single: 5 } }],
+    ['unknown rules', { normalizer: 'NFC' }],
+  ])('ends in a UserError or works where the type of %s is wrong', (_, change) => {
+    const outcome = (): string => {
+      try {
+        const built = changed(change);
+        return typeof built.decode(built.encode('hello a'));
+      } catch (error) {
+        return error instanceof UserError ? 'UserError' : String(error);
+      }
+    };
+    expect(['string', 'UserError']).toContain(outcome());
+  });
+
+  it('reads texts of one kind of character in time that grows with their length', () => {
+    // Times would depend on the machine; that these end at all would not be so with quadratic steps.
+    const texts = ['a', ' ', '\n', 'ab ', '漢', '<|im_start|', '\u0316\u0301', '!', "'"];
+    for (const text of texts) {
+      const long = `x${text.repeat(300_000 / text.length)}`;
+      expect(tokenizer.encode(long, { special: false }).length).toBeGreaterThan(0);
+    }
+  }, 120_000);
+
+  it('puts marks in order as NFC does, up to more than any script writes', () => {
+    const marked = `e${'\u0316\u0301'.repeat(100)} e\u0301`;
+    expect(tokenizer.encode(marked)).toEqual(tokenizer.encode(marked.normalize('NFC')));
+    const many = `e${'\u0316\u0301'.repeat(10_000)}`;
+    // One of them becomes é with its letter; none is lost.
+    expect(tokenizer.decode(tokenizer.encode(many))).toHaveLength(many.length - 1);
+  });
+});

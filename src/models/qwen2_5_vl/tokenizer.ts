@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { isJsonObject, type JsonObject, readJsonObject } from '../../checkpoint/json.js';
 import { messageOf, UserError } from '../../util/errors.js';
+import { withinTime } from '../../util/time-limit.js';
 import { tokenBytes } from './byte-alphabet.js';
+import { QWEN2_PATTERN } from './qwen2-pattern.js';
 import {
   byteLevel as byteLevelStep,
   createLibraryTokenizer,
@@ -11,6 +13,8 @@ import {
   type LibraryTokenizer,
   splitter,
 } from './tokenizer-library.js';
+import { checkRules } from './tokenizer-rules.js';
+import { TokenFinder } from './token-finder.js';
 
 const byteLevel = z.object({
   type: z.literal('ByteLevel'),
@@ -46,6 +50,19 @@ const wordwiseSchema = z.object({
   ),
 });
 
+/** Bytes to text, a rule without settings that could cost anything. */
+const decoderSchema = z.object({ type: z.literal('ByteLevel') });
+
+/** Patterns of published models that read any text in linear time. */
+const LINEAR_PATTERNS: ReadonlySet<string> = new Set([QWEN2_PATTERN]);
+/** Far more than the largest vocabularies take, in milliseconds. */
+const BUILD_MS = 60_000;
+/** What a stranger's rules may take for one text, in milliseconds. */
+const RULES_MS = 5000;
+
+/** Models that name image or sound tokens one by one have tens of thousands. */
+const MAX_ADDED_TOKENS = 100_000;
+
 /** Far more than any vocabulary; ids above it would make a table of empty places. */
 const MAX_TOKEN_ID = 2 ** 24;
 const addedTokenSchema = z.looseObject({
@@ -54,7 +71,7 @@ const addedTokenSchema = z.looseObject({
   special: z.boolean().default(false),
 });
 const tokenizerSchema = z.looseObject({
-  added_tokens: z.array(addedTokenSchema).default([]),
+  added_tokens: z.array(addedTokenSchema).max(MAX_ADDED_TOKENS).default([]),
   normalizer: z.unknown().default(null),
   pre_tokenizer: z.unknown().default(null),
   post_processor: z.unknown().default(null),
@@ -67,10 +84,16 @@ const tokenizerSchema = z.looseObject({
   }),
 });
 
+/** Runs of spaces are the longest tokens of published vocabularies, with a few hundred characters. */
+const MAX_TOKEN_LENGTH = 4096;
+
 function isVocabulary(value: unknown): boolean {
   const isId = (id: unknown): boolean =>
     Number.isInteger(id) && Number(id) >= 0 && Number(id) <= MAX_TOKEN_ID;
-  return isJsonObject(value) && Object.values(value).every(isId);
+  return (
+    isJsonObject(value) &&
+    Object.entries(value).every(([token, id]) => token.length <= MAX_TOKEN_LENGTH && isId(id))
+  );
 }
 
 type TokenizerJson = z.infer<typeof tokenizerSchema>;
@@ -104,10 +127,15 @@ export class Tokenizer {
   readonly #words: WordEncoder | LibraryTokenizer;
   readonly #addedTokens: ReadonlyMap<string, number>;
   readonly #addedById: ReadonlyMap<number, { readonly content: string; readonly special: boolean }>;
-  readonly #findAdded: RegExp | undefined;
-  readonly #findPlainAdded: RegExp | undefined;
+  readonly #findAdded: TokenFinder;
+  readonly #findPlainAdded: TokenFinder;
+  readonly #name: string;
+  /** Whether the pattern that cuts words is known to be linear; any other is run under a time limit. */
+  readonly #isKnown: boolean;
+  readonly #hasKnownDecoder: boolean;
 
-  private constructor(json: TokenizerJson, config: JsonObject) {
+  private constructor(json: TokenizerJson, config: JsonObject, name: string) {
+    this.#name = name;
     const added = json.added_tokens;
     const plain = added.filter((token) => !token.special);
     // transformers cleans spaces up only where a folder asks for it; the library would by default.
@@ -122,12 +150,16 @@ export class Tokenizer {
     this.vocabSize = last + 1;
     this.#addedTokens = new Map(added.map(({ content, id }) => [content, id]));
     this.#addedById = new Map(added.map((token) => [token.id, token]));
-    this.#findAdded = alternation(added.map(({ content }) => content));
-    this.#findPlainAdded = alternation(plain.map(({ content }) => content));
+    this.#findAdded = new TokenFinder(added.map(({ content }) => content));
+    this.#findPlainAdded = new TokenFinder(plain.map(({ content }) => content));
     const wordwise = wordwiseSchema.safeParse(json);
-    this.#words = wordwise.success
-      ? new WordEncoder(this.#library, wordwise.data.pre_tokenizer.pretokenizers[0].pattern.Regex)
-      : createLibraryTokenizer({ ...json, added_tokens: plain }, settings);
+    const pattern = wordwise.data?.pre_tokenizer.pretokenizers[0].pattern.Regex;
+    this.#isKnown = pattern !== undefined && LINEAR_PATTERNS.has(pattern);
+    this.#hasKnownDecoder = decoderSchema.safeParse(json.decoder).success;
+    this.#words =
+      pattern !== undefined
+        ? new WordEncoder(this.#library, pattern)
+        : createLibraryTokenizer({ ...json, added_tokens: plain }, settings);
   }
 
   /**
@@ -150,13 +182,20 @@ export class Tokenizer {
       throw new UserError(
         `${name} describes no tokenizer: ${issue?.path.join('.') || 'the whole file'}: ${issue?.message}; ` +
           'take the file from its source again',
+        { code: 'invalid_checkpoint' },
       );
     }
     try {
-      return new Tokenizer(parsed.data, config);
+      return withinTime(BUILD_MS, `building the tokenizer of ${name}`, () => {
+        const { normalizer, pre_tokenizer, post_processor, decoder } = parsed.data;
+        for (const rules of [normalizer, pre_tokenizer, post_processor, decoder]) checkRules(rules);
+        return new Tokenizer(parsed.data, config, name);
+      });
     } catch (error) {
+      if (error instanceof UserError) throw error;
       throw new UserError(
         `${name} describes a tokenizer that cannot be built (${messageOf(error)}); take the file from its source again`,
+        { code: 'invalid_checkpoint', cause: error },
       );
     }
   }
@@ -177,18 +216,29 @@ export class Tokenizer {
     return token === undefined ? undefined : tokenBytes(token);
   }
 
-  /** Token ids of a text. */
+  /**
+   * Token ids of a text.
+   * @throws UserError where the rules of tokenizer.json fail, or take longer than 5 s.
+   */
   encode(text: string, { special = true }: EncodeOptions = {}): number[] {
+    const encode = (): number[] => this.#encode(text, special);
+    return this.#untrusted(
+      this.#isKnown ? encode : () => withinTime(RULES_MS, `reading a text by ${this.#name}`, encode),
+    );
+  }
+
+  #encode(text: string, special: boolean): number[] {
     const words = this.#words;
     if (!(words instanceof WordEncoder)) {
       const library = special ? this.#library : words;
-      return library.encode(text, { add_special_tokens: false }).ids;
+      const { ids } = library.encode(text, { add_special_tokens: false });
+      // A text that the vocabulary has no token for, and no token for that either.
+      if (!ids.every(Number.isInteger)) throw new Error('some of the text has no token');
+      return ids;
     }
     const find = special ? this.#findAdded : this.#findPlainAdded;
     const ids: number[] = [];
-    // With one capturing group, split() puts what it found at the odd places.
-    const parts = find === undefined ? [text] : text.split(find);
-    parts.forEach((part, i) => {
+    find.split(text).forEach((part, i) => {
       const id = i % 2 === 1 ? this.#addedTokens.get(part) : undefined;
       if (id !== undefined) ids.push(id);
       else if (part !== '') words.encode(part, ids);
@@ -196,11 +246,27 @@ export class Tokenizer {
     return ids;
   }
 
+  /** What the library throws at a rule that it cannot follow is the file's fault. */
+  #untrusted<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      throw new UserError(
+        `${this.#name} has rules that cannot be followed (${messageOf(error)}); take the file from its source again`,
+        { code: 'invalid_checkpoint', cause: error },
+      );
+    }
+  }
+
   /** The text of token ids; ids without a token (a model's vocabulary may be larger) add nothing. */
   decode(ids: readonly number[], { skipSpecialTokens = false }: DecodeOptions = {}): string {
     const known = ids.filter((id) => this.#library.id_to_token(id) !== undefined);
     // The library throws for an empty list.
-    return known.length === 0 ? '' : this.#library.decode(known, { skip_special_tokens: skipSpecialTokens });
+    if (known.length === 0) return '';
+    const decode = (): string => this.#library.decode(known, { skip_special_tokens: skipSpecialTokens });
+    if (this.#hasKnownDecoder) return decode();
+    return this.#untrusted(() => withinTime(RULES_MS, `writing a text by ${this.#name}`, decode));
   }
 }
 
@@ -221,7 +287,7 @@ class WordEncoder {
 
   /** Appends the ids of `text`, in which added tokens are plain text. */
   encode(text: string, ids: number[]): void {
-    for (const word of this.#split.pre_tokenize_text(text.normalize('NFC'))) {
+    for (const word of this.#split.pre_tokenize_text(composed(text))) {
       for (const id of this.#idsOf(word)) ids.push(id);
     }
   }
@@ -239,14 +305,18 @@ class WordEncoder {
   }
 }
 
+/** Marks on one character: more than any script writes, and putting n of them in order takes n² steps. */
+const MAX_MARKS = 256;
+const MANY_MARKS = new RegExp(`\\p{M}{${MAX_MARKS + 1}}`, 'u');
+const MARKED = new RegExp(`\\P{M}*\\p{M}{0,${MAX_MARKS}}`, 'gu');
+
+/** NFC, in which marks beyond the 256th on one character are put in order for themselves. */
+function composed(text: string): string {
+  if (!MANY_MARKS.test(text)) return text.normalize('NFC');
+  return text.replace(MARKED, (piece) => piece.normalize('NFC'));
+}
+
 /** A JSON object that a folder may lack; a UserError where the file is there and cannot be read. */
 export function readOptionalJsonObject(path: string): JsonObject | undefined {
   return existsSync(path) ? readJsonObject(path) : undefined;
-}
-
-/** Matches any of the strings, the longest first, in one capturing group; undefined where there are none. */
-export function alternation(strings: readonly string[]): RegExp | undefined {
-  if (strings.length === 0) return undefined;
-  const longestFirst = [...strings].sort((a, b) => b.length - a.length);
-  return new RegExp(`(${longestFirst.map((s) => s.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|')})`);
 }
