@@ -12,8 +12,8 @@ import {
   type TokenWeights,
 } from './batches.js';
 import { layersBetweenStates, type SftConfig } from './config.js';
-import { encodeSample, type SampleSource, type TrainingExample } from './examples.js';
-import { FrozenVision } from './image-features.js';
+import { encodeSample, type FiniteSource, type SampleSource, type TrainingExample } from './examples.js';
+import type { FrozenVision } from './image-features.js';
 import type { Feeds, Objective } from './objective.js';
 import { type ImagePath, type SftGraph, sftGraph } from './sft-graph.js';
 import type { ModelWeights } from './weights.js';
@@ -29,10 +29,15 @@ export interface ObjectiveParts {
   readonly trainable: (name: string) => boolean;
   /** Where the image features come from: a tower of which nothing is trained needs no gradients. */
   readonly images: 'tower' | 'features';
+  /** The frozen tower, made when it is first needed. */
+  readonly vision: () => Promise<FrozenVision>;
 }
 
+/** How many samples of a source a step takes: the last one of a finite source may be short. */
+export const samplesAt = (source: SampleSource | FiniteSource, step: number, batchSize: number): number =>
+  'count' in source ? Math.min(batchSize, source.count - step * batchSize) : batchSize;
+
 export class AnswersObjective implements Objective<MicroBatch> {
-  private vision: FrozenVision | undefined;
   private readonly tokenWeights: TokenWeights;
 
   constructor(private readonly parts: ObjectiveParts) {
@@ -43,7 +48,8 @@ export class AnswersObjective implements Objective<MicroBatch> {
     const { config, source, processor, model, images } = this.parts;
     const limits = { maxLength: config.max_length, vocabSize: model.text.vocabSize };
     const examples: TrainingExample[] = [];
-    for (let i = 0; i < config.batch_size; i++) {
+    const size = samplesAt(source, step, config.batch_size);
+    for (let i = 0; i < size; i++) {
       const sample = await source.sample(step * config.batch_size + i);
       examples.push(encodeSample(processor, sample, limits));
     }
@@ -74,9 +80,8 @@ export class AnswersObjective implements Objective<MicroBatch> {
     });
   }
 
-  async dispose(): Promise<void> {
-    await this.vision?.dispose();
-    this.vision = undefined;
+  dispose(): Promise<void> {
+    return Promise.resolve();
   }
 
   private path(images: number): ImagePath {
@@ -84,13 +89,9 @@ export class AnswersObjective implements Objective<MicroBatch> {
   }
 
   private async withFeatures({ feeds, images }: MicroBatch): Promise<Feeds> {
-    const { model, config, weights } = this.parts;
     if (images.length === 0 || this.parts.images === 'tower') return feeds;
-    this.vision ??= await FrozenVision.create(model, weights, {
-      threads: config.threads,
-      cacheMegabytes: config.image_cache_mb,
-    });
-    return { ...feeds, features: await this.vision.features(images) };
+    const vision = await this.parts.vision();
+    return { ...feeds, features: await vision.features(images) };
   }
 
   /** What an adapter's dropout is drawn from: decided by the step and the micro-batch alone. */

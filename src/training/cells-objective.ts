@@ -3,7 +3,7 @@ import type { Mark } from '../iconworld/marks.js';
 import { visionFeeds } from '../models/qwen2_5_vl/feeds.js';
 import type { ProcessedImage } from '../models/qwen2_5_vl/image-processing.js';
 import { UserError } from '../util/errors.js';
-import type { ObjectiveParts } from './answers-objective.js';
+import { type ObjectiveParts, samplesAt } from './answers-objective.js';
 import { cellsGraph } from './cells-graph.js';
 import { layersBetweenStates } from './config.js';
 import type { Feeds, Objective, ObjectiveBatch } from './objective.js';
@@ -46,7 +46,8 @@ export class CellsObjective implements Objective<CellsBatch> {
   async batches(step: number): Promise<CellsBatch[]> {
     const { config, source, processor } = this.parts;
     const marked: MarkedImage[] = [];
-    for (let i = 0; i < config.batch_size; i++) {
+    const count = samplesAt(source, step, config.batch_size);
+    for (let i = 0; i < count; i++) {
       const { images, marks, task } = await source.sample(step * config.batch_size + i);
       if (images.length !== 1 || marks === undefined) {
         throw new UserError(

@@ -91,6 +91,9 @@ const jsonlData = z.strictObject({
   file: z.string(),
 });
 
+/** Enough samples for a calm mean, often enough to see where it turns. */
+const DEFAULT_EVALUATION = { every_steps: 100, samples: 256 } as const;
+
 const sftConfig = z.strictObject({
   /** What to start from: a checkpoint folder, a model of the hub, or safeguard-vl-tiny, the embedded one. */
   model: z.string(),
@@ -117,6 +120,16 @@ const sftConfig = z.strictObject({
   data: z.discriminatedUnion('source', [iconworldData, jsonlData], {
     error: "'source' must be iconworld or jsonl",
   }),
+  /** Measures the loss on samples that are never trained on; nothing is held out where it is left out. */
+  evaluation: z
+    .strictObject({
+      every_steps: count.default(DEFAULT_EVALUATION.every_steps),
+      /** The most samples held out: IconWorld's validation split, or rows of the file. */
+      samples: count.default(DEFAULT_EVALUATION.samples),
+      /** Rows of their own, in the format of `data.file`; where it is left out, rows of `data.file` are held out. */
+      file: z.string().min(1).optional(),
+    })
+    .optional(),
   checkpoint: z
     .strictObject({ every_steps: count.default(200), keep: count.default(2) })
     .default({ every_steps: 200, keep: 2 }),
@@ -141,7 +154,13 @@ export function parseSftConfig(json: unknown, name = 'The configuration'): SftCo
   if (config.objective === 'cells' && config.token_weights !== undefined)
     throw new UserError(`${name}: the objective cells learns no answers: leave token_weights out.`);
   const { data } = config;
-  if (data.source === 'iconworld') checkCurriculum(data.curriculum, name);
+  if (data.source === 'iconworld') {
+    checkCurriculum(data.curriculum, name);
+    if (config.evaluation?.file !== undefined)
+      throw new UserError(
+        `${name}: evaluation.file goes with data.source jsonl: IconWorld has a validation split, leave it out.`,
+      );
+  }
   return config;
 }
 
@@ -164,6 +183,15 @@ export function checkCurriculum(curriculum: readonly (readonly [number, number])
   throw new UserError(`${name}: data.curriculum must begin with a share of 0 and go on with larger ones.`);
 }
 
+/** What {@link runIdentity} leaves out. */
+export const SFT_FREE = [
+  'output',
+  'checkpoint',
+  'image_cache_mb',
+  'gradient_checkpointing',
+  'evaluation.every_steps',
+] as const;
+
 /**
  * What decides the numbers of a run: everything but where it is saved and how it is kept in memory, which may change
  * between resumes. Its hash stands in every checkpoint, so settings that are added later must be left out of the
@@ -176,9 +204,12 @@ export function runIdentity(config: SftConfig): string {
     image_cache_mb: ___,
     // Changes no bit.
     gradient_checkpointing: ____,
+    evaluation,
     ...identity
   } = config;
-  return sha256(JSON.stringify(identity));
+  // How often is measured changes no weight; what is held out is not trained on.
+  const held = evaluation && { samples: evaluation.samples, file: evaluation.file };
+  return sha256(JSON.stringify({ ...identity, evaluation: held }));
 }
 
 export function loadSftConfig(path: string): SftConfig {

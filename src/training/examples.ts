@@ -27,6 +27,13 @@ export interface SampleSource {
   sample(index: number): Promise<TrainingSample>;
   /** Every word that a mark may have; absent where samples have no marks. */
   readonly vocabulary?: readonly string[];
+  /** At most so many samples that the stream never gives; absent where nothing is held out. */
+  readonly heldOut?: (count: number) => Promise<FiniteSource>;
+}
+
+/** Samples from 0 on, `count` of them. */
+export interface FiniteSource extends SampleSource {
+  readonly count: number;
 }
 
 /** A sample as tokens: the loss counts the last `answerLength` of `inputIds`. */

@@ -17,7 +17,17 @@ export interface StepOutcome {
   readonly lossByTask: Readonly<Record<string, number>>;
 }
 
+/** The loss on samples that are never trained on. */
+export interface HeldOutOutcome {
+  /** Mean of −log p over their answer tokens, each of which counts the same. */
+  readonly loss: number;
+  /** The same by task. */
+  readonly lossByTask: Readonly<Record<string, number>>;
+}
+
 export interface StepMetrics extends StepOutcome {
+  /** Null in steps after which nothing was measured. */
+  readonly heldOut: HeldOutOutcome | null;
   /** Steps done, this one included. */
   readonly step: number;
   /** Samples seen since the run began. */
@@ -42,6 +52,13 @@ export class TaskLosses {
     }
   }
 
+  /** Over all tokens. */
+  mean(): number {
+    const sums = [...this.sums.values()];
+    const tokens = sums.reduce((sum, one) => sum + one.tokens, 0);
+    return sums.reduce((sum, { loss }) => sum + loss, 0) / tokens;
+  }
+
   /** Means, in the order of the tasks' names. */
   means(): Record<string, number> {
     const sorted = [...this.sums].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -62,6 +79,9 @@ export const sftMetrics = z.object({
   seconds: z.number(),
   tokens_per_second: z.number(),
   loss_by_task: z.record(z.string(), z.number()),
+  /** Mean of −log p over the answer tokens of held-out samples; left out where nothing was measured after the step. */
+  eval_loss: z.number().optional(),
+  eval_loss_by_task: z.record(z.string(), z.number()).optional(),
 });
 export type SftMetrics = z.infer<typeof sftMetrics>;
 
@@ -78,5 +98,9 @@ export function metricsLine(metrics: StepMetrics): SftMetrics {
     seconds: metrics.seconds,
     tokens_per_second: metrics.tokensPerSecond,
     loss_by_task: metrics.lossByTask,
+    ...(metrics.heldOut !== null && {
+      eval_loss: metrics.heldOut.loss,
+      eval_loss_by_task: metrics.heldOut.lossByTask,
+    }),
   };
 }

@@ -15,6 +15,8 @@ export interface Continuing<Config extends Settings> {
   readonly config: Config;
   /** The hash of what decides a run's numbers. */
   readonly identityOf: (config: Config) => string;
+  /** Settings that may change between two starts, as `identityOf` has it: they are no reason. */
+  readonly free: readonly string[];
 }
 
 /**
@@ -26,6 +28,7 @@ export function checkGoesOn<Config extends Settings>({
   checkpoint,
   config,
   identityOf,
+  free,
 }: Continuing<Config>): Extension | null {
   const state = readState(checkpoint);
   if (state.config === identityOf(config)) return null;
@@ -38,7 +41,7 @@ export function checkGoesOn<Config extends Settings>({
   const from = planned.find((steps) => state.config === identityOf({ ...config, steps }));
   if (from !== undefined) return { after: state.step, from, to: config.steps };
   throw new UserError(
-    `${checkpoint} was made under another configuration: ${whatDiffers(description, config)}`,
+    `${checkpoint} was made under another configuration: ${whatDiffers(description, config, free)}`,
     {
       code: 'invalid_config',
     },
@@ -46,15 +49,19 @@ export function checkGoesOn<Config extends Settings>({
 }
 
 const REMEDY = 'give the run another output folder, or set back what decides its numbers to go on';
-/** Settings that a run may change between two starts, and so are no reason. */
-const FREE =
-  /^(?:output$|steps$|checkpoint\.|image_cache_mb$|gradient_checkpointing$|keep_completions_every$|remote_rewards\.)/u;
 
-function whatDiffers(description: ReturnType<typeof readDescription>, config: Settings): string {
+function whatDiffers(
+  description: ReturnType<typeof readDescription>,
+  config: Settings,
+  free: readonly string[],
+): string {
+  const isFree = (name: string): boolean =>
+    ['steps', ...free].some((one) => name === one || name.startsWith(`${one}.`));
+
   if (description === null) return `run.json, which would say in which setting, is missing; ${REMEDY}.`;
   const [before, now] = [description.config, plain(config)].map((settings) => new Map(flat(settings)));
   const names = [...new Set([...before.keys(), ...now.keys()])].filter(
-    (name) => !FREE.test(name) && before.get(name) !== now.get(name),
+    (name) => !isFree(name) && before.get(name) !== now.get(name),
   );
   if (names.length === 0)
     return `run.json was changed since, so it does not say in which setting; ${REMEDY}.`;

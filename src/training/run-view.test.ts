@@ -29,6 +29,7 @@ const step = (n: number, tasks: Record<string, number> = { read: 1 / n }): StepM
   seconds: 10 + 2 * n,
   tokensPerSecond: 3000,
   lossByTask: tasks,
+  heldOut: null,
 });
 
 describe('RunView', () => {

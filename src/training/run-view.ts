@@ -15,6 +15,7 @@ export class RunView {
   /** Seconds, samples and tokens of the last steps. */
   private readonly recent: { seconds: number; samples: number; tokens: number }[] = [];
   private last: { samples: number; seconds: number } | undefined;
+  private heldOut: { readonly step: number; readonly loss: number } | undefined;
   private checkpoint = 'none yet';
   private isStopping = false;
 
@@ -36,6 +37,7 @@ export class RunView {
 
   step(metrics: StepMetrics): void {
     this.losses.push(metrics.loss);
+    if (metrics.heldOut !== null) this.heldOut = { step: metrics.step, loss: metrics.heldOut.loss };
     const { samples, seconds, tokens } = metrics;
     // The run's clock also counts saving, which belongs to the speed.
     if (this.last !== undefined) {
@@ -80,6 +82,7 @@ export class RunView {
       `step ${step}/${this.steps}  ${bar}  ${this.isStopping ? 'stopping' : this.timeLeft(step)}`,
       `loss ${loss.toFixed(4)}  ${sparkline(this.losses, CURVE_WIDTH)}`,
       ...(tasks.length > 1 ? [`     ${tasks.join('  ')}`] : []),
+      ...(this.heldOut === undefined ? [] : [this.heldOutText(this.heldOut)]),
       `grad norm ${gradNorm.toFixed(3)}  lr ${lr.toExponential(2)}`,
       `${this.speed()}  ${padding} % padding`,
       `last checkpoint: ${this.checkpoint}`,
@@ -87,11 +90,16 @@ export class RunView {
   }
 
   private plain({ step, loss, gradNorm, lr }: StepMetrics): string {
-    const rest = [this.speed(), this.timeLeft(step)].filter((text) => text !== '').join('  ');
+    const held = this.heldOut === undefined ? '' : this.heldOutText(this.heldOut);
+    const rest = [held, this.speed(), this.timeLeft(step)].filter((text) => text !== '').join('  ');
     return (
       `step ${step}/${this.steps}  loss ${loss.toFixed(4)}  grad norm ${gradNorm.toFixed(3)}  ` +
       `lr ${lr.toExponential(2)}  ${rest}`
     );
+  }
+
+  private heldOutText({ step, loss }: { readonly step: number; readonly loss: number }): string {
+    return `held-out loss ${loss.toFixed(4)} after step ${step}`;
   }
 
   private total(): { seconds: number; samples: number; tokens: number } {

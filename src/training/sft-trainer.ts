@@ -12,8 +12,10 @@ import { AnswersObjective, type ObjectiveParts } from './answers-objective.js';
 import { CellsObjective } from './cells-objective.js';
 import type { SftConfig } from './config.js';
 import type { SampleSource } from './examples.js';
+import { HeldOutLoss } from './held-out-loss.js';
+import { FrozenVision } from './image-features.js';
 import { adapterStore, loraSettings, withLora } from './lora.js';
-import { type StepOutcome, TaskLosses } from './metrics.js';
+import { type HeldOutOutcome, type StepOutcome, TaskLosses } from './metrics.js';
 import type { Objective, ObjectiveBatch } from './objective.js';
 import type { ModelStore } from './run-folder.js';
 import { StepSession } from './step-session.js';
@@ -29,6 +31,9 @@ interface Parts {
   readonly optimized: readonly OptimizedParameter[];
   readonly objective: Objective;
   readonly store: ModelStore | undefined;
+  /** Null where nothing is held out. */
+  readonly heldOut: HeldOutLoss | null;
+  readonly closeVision: () => Promise<void>;
 }
 
 export class SftTrainer {
@@ -72,7 +77,15 @@ export class SftTrainer {
     checkBelongTogether(processor, model, folder);
     const optimized = optimizedParameters(weights, names, groupSettings(config));
     const trained = new Set(names);
-    const objective = objectiveOf({
+    let tower: Promise<FrozenVision> | undefined;
+    const vision = (): Promise<FrozenVision> => {
+      tower ??= FrozenVision.create(model, weights, {
+        threads: config.threads,
+        cacheMegabytes: config.image_cache_mb,
+      });
+      return tower;
+    };
+    const parts: ObjectiveParts = {
       config,
       source,
       model,
@@ -81,9 +94,19 @@ export class SftTrainer {
       lora,
       trainable: (name) => trained.has(name),
       images: names.some(isVision) ? 'tower' : 'features',
-    });
+      vision,
+    };
     const store = config.lora && adapterStore(weights, config.lora, config.model);
-    return new SftTrainer({ config, folder, weights, optimized, objective, store });
+    return new SftTrainer({
+      config,
+      folder,
+      weights,
+      optimized,
+      store,
+      objective: objectiveOf(parts),
+      heldOut: await HeldOutLoss.create(parts, objectiveOf),
+      closeVision: async () => (await tower)?.dispose(),
+    });
   }
 
   /** Step `step` (from 0). The next step's batch is prepared while this one computes. */
@@ -120,10 +143,20 @@ export class SftTrainer {
     };
   }
 
+  /** The loss on what is held out, after `step` steps; null where none is due. Changes nothing of the run. */
+  async evaluate(step: number): Promise<HeldOutOutcome | null> {
+    const { config, heldOut } = this.parts;
+    if (heldOut === null || config.evaluation === undefined) return null;
+    const due = step % config.evaluation.every_steps === 0 || step === config.steps;
+    return due ? heldOut.measure() : null;
+  }
+
   async dispose(): Promise<void> {
     for (const session of this.sessions.values()) await session.dispose();
     this.sessions.clear();
+    await this.parts.heldOut?.dispose();
     await this.parts.objective.dispose();
+    await this.parts.closeVision();
   }
 
   private batchesOf(step: number): Promise<ObjectiveBatch[]> {

@@ -7,7 +7,7 @@
 import type { FileCalls } from '../checkpoint/files.js';
 import type { ResolveOptions } from '../checkpoint/hub/index.js';
 import { type FolderLock, lockFolder } from '../util/folder-lock.js';
-import { runIdentity, type SftConfig } from './config.js';
+import { runIdentity, SFT_FREE, type SftConfig } from './config.js';
 import type { SampleSource } from './examples.js';
 import { metricsLine, type StepMetrics } from './metrics.js';
 import type { Extension } from './run-description.js';
@@ -86,7 +86,13 @@ async function run(
   let state: RunState = { step: 0, samples: 0, seconds: 0, config: identity };
   let extension: Extension | null = null;
   if (saved !== undefined) {
-    extension = checkGoesOn({ folder: folder.path, checkpoint: saved, config, identityOf: runIdentity });
+    extension = checkGoesOn({
+      folder: folder.path,
+      checkpoint: saved,
+      config,
+      identityOf: runIdentity,
+      free: SFT_FREE,
+    });
     const restored = await folder.restore(saved, weights, optimized, trainer.store);
     state = { ...restored, config: identity };
   }
@@ -119,7 +125,8 @@ async function run(
     };
     const { step, samples, seconds } = state;
     const tokensPerSecond = outcome.tokens / (now - before);
-    const metrics: StepMetrics = { step, samples, seconds, tokensPerSecond, ...outcome };
+    const heldOut = await trainer.evaluate(step);
+    const metrics: StepMetrics = { step, samples, seconds, tokensPerSecond, heldOut, ...outcome };
     folder.appendMetrics(metricsLine(metrics));
     onStep?.(metrics);
     view?.step(metrics);

@@ -71,7 +71,12 @@ export const watchedEvaluation = (why: string) =>
     'evaluation.select': watchedHere(why),
   }) satisfies Partial<SettingTable<GrpoConfig>>;
 
+const NOT_TRAINED_ON = 'is not in the data; the engine measures nothing: measure its checkpoints here';
+
 export const HF_SFT = {
+  'evaluation.every_steps': keeps(NOT_TRAINED_ON),
+  'evaluation.samples': keeps(NOT_TRAINED_ON),
+  'evaluation.file': keeps(NOT_TRAINED_ON),
   steps: as('max_steps'),
   objective: only('answers', 'the engine learns answers alone: leave it out'),
   token_weights: () => lacks('every token of an answer counts the same there: leave it out'),

@@ -127,6 +127,11 @@ const SFT_TRIALS: Trials<SftConfig> = {
   objective: [{ objective: 'answers' }, { objective: 'cells', vision: 'trained' }],
   token_weights: [{ token_weights: { yes: 2 } }],
   'lora.dropout': adapters({ dropout: 0.1 }),
+  'evaluation.every_steps': inSection('evaluation', [{ every_steps: 5 }]),
+  'evaluation.samples': inSection('evaluation', [{ samples: 5 }]),
+  'evaluation.file': [
+    { evaluation: { file: 'held-out.jsonl' }, data: { source: 'jsonl', file: 'data.jsonl' } },
+  ],
 };
 
 const GRPO_BASE: Settings = {

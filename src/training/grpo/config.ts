@@ -212,6 +212,16 @@ export function loadGrpoConfig(path: string): GrpoConfig {
   return parseGrpoConfig(readYaml(path), path);
 }
 
+/** What {@link grpoIdentity} leaves out. */
+export const GRPO_FREE = [
+  'output',
+  'checkpoint',
+  'image_cache_mb',
+  'keep_completions_every',
+  'gradient_checkpointing',
+  'remote_rewards',
+] as const;
+
 /**
  * The hash of what decides a run's numbers; `checkpoint.keep`, paths of the output and memory settings may change.
  * Settings that are added later must be left out of the parsed object where a file does not name them.

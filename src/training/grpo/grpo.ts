@@ -14,7 +14,7 @@ import type { Extension } from '../run-description.js';
 import { RunFolder, type RunState } from '../run-folder.js';
 import { checkGoesOn, extensionNote, type Planned } from '../run-identity.js';
 import { CompletionLog } from './completion-log.js';
-import { type GrpoConfig, grpoIdentity } from './config.js';
+import { GRPO_FREE, type GrpoConfig, grpoIdentity } from './config.js';
 import { hasSpread } from './groups.js';
 import { type Gathered, GrpoTrainer, type UpdateOutcome } from './grpo-trainer.js';
 import { heldOutOf, measure, recordsOf } from './measures.js';
@@ -136,7 +136,13 @@ class GrpoRun {
     let extension: Extension | null = null;
     if (saved !== undefined) {
       const { path } = this.folder;
-      extension = checkGoesOn({ folder: path, checkpoint: saved, config, identityOf: grpoIdentity });
+      extension = checkGoesOn({
+        folder: path,
+        checkpoint: saved,
+        config,
+        identityOf: grpoIdentity,
+        free: GRPO_FREE,
+      });
       const state = await this.folder.restore(saved, trainer.weights, trainer.optimized, trainer.store);
       this.state = { ...state, config: this.state.config, grpo: state.grpo ?? FRESH };
     }

@@ -245,14 +245,24 @@ function sftCurves(lines: readonly SftMetrics[]): Curve[] {
     {
       title: 'Loss',
       unit: 'nats a token',
-      about: 'Mean of −log p over the answer tokens of the step.',
-      series: [series(lines, 'loss', (line) => line.loss, 'lower')],
+      about:
+        'Mean of −log p over the answer tokens of the step, and over those of samples that are never trained on: where the second rises, the run learns by heart.',
+      series: [
+        series(lines, 'loss', (line) => line.loss, 'lower'),
+        series(lines, 'held-out loss', (line) => line.eval_loss, 'lower'),
+      ],
     },
     {
       title: 'Loss by task',
       unit: 'nats a token',
       about: 'The same over the samples of each task.',
       series: byName(lines, (line) => line.loss_by_task, 'lower'),
+    },
+    {
+      title: 'Held-out loss by task',
+      unit: 'nats a token',
+      about: 'The same over the held-out samples of each task.',
+      series: byName(lines, (line) => line.eval_loss_by_task ?? {}, 'lower'),
     },
     ...optimizerCurves(lines),
     {

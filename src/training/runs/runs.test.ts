@@ -235,6 +235,33 @@ describe('warnings', () => {
     expect(await found({ metrics: metrics(0.9), heldOut: weak })).toEqual([]);
   });
 
+  it('name a held-out loss that rises while the loss falls', async () => {
+    const held = [1, 0.8, 0.7, 0.75];
+    const metrics = (losses: readonly number[]) =>
+      steps(40).map((step) =>
+        sftLine(
+          step,
+          step % 10 === 0 ? { eval_loss: losses[step / 10 - 1], eval_loss_by_task: { a: 1 } } : {},
+        ),
+      );
+    const { warnings, measures } = inspectRun(await openRun(await runWith({ metrics: metrics(held) })));
+    expect(warnings).toEqual([
+      {
+        name: 'overfitting',
+        message: expect.stringMatching(
+          /rose from 0\.700 after step 30 to 0\.750: .* nearest to step 30/,
+        ) as string,
+      },
+    ]);
+    expect(measures.find(({ name }) => name === 'held-out loss')).toMatchObject({
+      curve: 'Loss',
+      last: { step: 40, value: 0.75 },
+      best: { step: 30 },
+    });
+    expect(await found({ metrics: metrics([1, 0.8, 0.7, 0.701]) })).toEqual([]);
+    expect(await found({ metrics: metrics([1, 2]) })).toEqual([]);
+  });
+
   it('name a loss that does not fall and gradients that grow', async () => {
     const lines = (more: (step: number) => Parameters<typeof sftLine>[1]) =>
       steps(9).map((step) => sftLine(step, more(step)));

@@ -19,6 +19,7 @@ interface Check<Line> {
 }
 
 interface Parts<Line> {
+  readonly all: readonly Line[];
   /** The first and the last steps; they do not overlap. */
   readonly early: readonly Line[];
   readonly late: readonly Line[];
@@ -43,6 +44,8 @@ const FORM_REWARDS = ['format', 'readable', 'length', 'policyshift_think'];
 const ENTROPY_LEFT = 0.1;
 /** Gradients that are so many times as large as in the beginning. */
 const GROWN_GRADIENTS = 10;
+/** A held-out loss that is so many times its least has risen, and not by chance alone. */
+const RISEN_LOSS = 1.02;
 /** Evaluations after the start before which nothing is said of them. */
 const EVALUATIONS = 3;
 
@@ -186,6 +189,20 @@ const GRPO_CHECKS: readonly Check<GrpoMetrics>[] = [
 
 const SFT_CHECKS: readonly Check<SftMetrics>[] = [
   {
+    name: 'overfitting',
+    found: ({ all }) => {
+      const measured = all.flatMap(({ step, eval_loss: loss }) =>
+        loss === undefined ? [] : [{ step, loss }],
+      );
+      if (measured.length < EVALUATIONS) return null;
+      const best = measured.reduce((least, one) => (one.loss < least.loss ? one : least));
+      const last = measured[measured.length - 1];
+      return last.loss < RISEN_LOSS * best.loss
+        ? null
+        : `the held-out loss rose from ${best.loss.toFixed(3)} after step ${best.step} to ${last.loss.toFixed(3)}: the run learns by heart; take the checkpoint nearest to step ${best.step}, or train with more data, fewer steps or a lower optimizer.lr`;
+    },
+  },
+  {
     name: 'loss-not-falling',
     found: ({ early, late }) => {
       if (early.length === 0) return null;
@@ -211,6 +228,7 @@ export function warningsOf(run: RunLog): RunWarning[] {
   const parts = <Line>(lines: readonly Line[]): Parts<Line> => {
     const size = Math.max(1, Math.min(END_STEPS, Math.floor(lines.length / 3)));
     return {
+      all: lines,
       early: lines.length < 2 * size ? [] : lines.slice(0, size),
       late: lines.slice(-size),
       heldOut: run.heldOut,
