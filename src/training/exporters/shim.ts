@@ -7,9 +7,11 @@ export const DEFAULT_REWARDS_URL = `http://${DEFAULT_HOST}:${DEFAULT_PORT}`;
 
 /** Asks once a batch, though engines call each reward function for itself. */
 const ask = (url: string): string => `"""Rewards of safeguard-vl, asked of \`safeguard rewards serve\`."""
-import json, os, time, urllib.error, urllib.request
+import json, os, sys, time, urllib.error, urllib.request
 
 URL = os.environ.get("SAFEGUARD_REWARDS_URL", ${JSON.stringify(url)}) + "/rewards"
+TOKEN = os.environ.get("SAFEGUARD_REWARDS_TOKEN")
+HEADERS = {"content-type": "application/json", **({"authorization": "Bearer " + TOKEN} if TOKEN else {})}
 direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 last = (None, None)
 
@@ -17,7 +19,7 @@ last = (None, None)
 def post(body):
     for attempt in range(6):
         try:
-            request = urllib.request.Request(URL, body.encode(), {"content-type": "application/json"})
+            request = urllib.request.Request(URL, body.encode(), HEADERS)
             with direct.open(request, timeout=180) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
@@ -36,6 +38,8 @@ def ask(completions, samples, tokens=None):
     known = last
     if known[0] != body:
         known = last = (body, post(body))
+        for bad in known[1].get("errors", []):
+            print(f"{URL}: completion {bad['row']} has no reward: {bad['message']}", file=sys.stderr)
     return known[1]
 `;
 

@@ -2,18 +2,10 @@
 import { z } from 'zod';
 import { qwenAddedTokens } from '../../models/qwen2_5_vl/tokenizer-folder.js';
 import type { RewardInput } from './reward.js';
-import type { RewardTable, Scores } from './table.js';
-import { type RewardResponse, rewardRequest, type SentSample, sentSample } from './wire.js';
-
-/** Why a batch is not answered, with what to change. */
-export class Refusal extends Error {
-  constructor(
-    readonly status: number,
-    message: string,
-  ) {
-    super(message);
-  }
-}
+import { Refusal } from './refusal.js';
+import { scoreRows } from './rows.js';
+import type { RewardTable } from './table.js';
+import { type RewardResponse, rewardRequest, type RowError, type SentSample, sentSample } from './wire.js';
 
 const BAD = 400;
 
@@ -33,20 +25,23 @@ export async function answerShim(
   if (tokens !== undefined) sameLength('tokens', tokens, completions);
   else if (table.needsTokens)
     throw new Refusal(BAD, 'tokens: a reward of this service goes by the number of tokens: send them');
-  const inputs = completions.map((completion, i): RewardInput => {
+  const { byFunction, totals, errors } = await scoreRows(table, completions.length, (i) => {
     const { prompt, ...sample } = sampleOf(samples[i], `samples[${i}]`);
-    const count = tokens?.[i] ?? 0;
+    const completion = read(text, completions[i], `completions[${i}]`);
+    const count = tokens === undefined ? 0 : read(tokenCount, tokens[i], `tokens[${i}]`);
     return { prompt, completion, tokens: count, truncated: count >= maxCompletionLength, sample };
   });
-  const { byFunction, totals } = await table.score(inputs);
-  return { rewards: copied(byFunction), totals: [...totals] };
+  return { rewards: byFunction, totals, ...(errors.length > 0 && { errors }) };
 }
+
+const text = z.string();
+const tokenCount = z.int().min(0);
 
 /** OpenRLHF's body (openrlhf/utils/agent.py): whole texts with their prompts, and what the data set calls the label. */
 const openrlhfRequest = z.object({
-  query: z.array(z.string()).min(1),
-  prompts: z.array(z.string()),
-  labels: z.array(z.string()),
+  query: z.array(z.unknown()).min(1),
+  prompts: z.array(z.unknown()),
+  labels: z.array(z.unknown()),
 });
 
 interface OpenrlhfResponse {
@@ -54,6 +49,8 @@ interface OpenrlhfResponse {
   readonly scores: readonly number[];
   /** By function, 0 where it does not apply: OpenRLHF makes tensors of them. */
   readonly extra_logs: Readonly<Record<string, readonly number[]>>;
+  /** Rows that could not be rewarded; they have 0 above. */
+  readonly errors?: readonly RowError[];
 }
 
 /** `{"query", "prompts", "labels"}` → weighted sums, twice, and each function's values. */
@@ -66,13 +63,20 @@ export async function answerOpenrlhf(body: unknown, { table }: Answering): Promi
       BAD,
       'a reward of this service goes by the number of tokens, which OpenRLHF does not send',
     );
-  const inputs = query.map((text, i): RewardInput => {
+  const { byFunction, totals, errors } = await scoreRows(table, query.length, (i): RewardInput => {
     const { prompt, ...sample } = sampleOf(labels[i], `labels[${i}]`);
-    return { prompt, completion: completionOf(text, prompts[i], i), tokens: 0, truncated: false, sample };
+    const [whole, start] = [read(text, query[i], `query[${i}]`), read(text, prompts[i], `prompts[${i}]`)];
+    return { prompt, completion: completionOf(whole, start, i), tokens: 0, truncated: false, sample };
   });
-  const { byFunction, totals } = await table.score(inputs);
-  const logs = Object.entries(byFunction).map(([name, values]) => [name, values.map((value) => value ?? 0)]);
-  return { rewards: totals, scores: totals, extra_logs: Object.fromEntries(logs) };
+  const numbers = (values: readonly (number | null)[]): number[] => values.map((value) => value ?? 0);
+  const logs = Object.entries(byFunction).map(([name, values]) => [name, numbers(values)]);
+  const sums = numbers(totals);
+  return {
+    rewards: sums,
+    scores: sums,
+    extra_logs: Object.fromEntries(logs),
+    ...(errors.length > 0 && { errors }),
+  };
 }
 
 const PICTURE = /(?:<\|image_pad\|>)+/gu;
@@ -89,14 +93,14 @@ const SPECIAL = new RegExp(
  * the text, which also went through the tokenizer's NFC.
  */
 function completionOf(query: string, prompt: string, place: number): string {
-  const [text, start] = [query, prompt].map((one) => one.normalize('NFC').replace(PICTURE, '<|image_pad|>'));
-  if (!text.startsWith(start))
+  const [whole, start] = [query, prompt].map((one) => one.normalize('NFC').replace(PICTURE, '<|image_pad|>'));
+  if (!whole.startsWith(start))
     throw new Refusal(BAD, `query[${place}] does not begin with prompts[${place}]`);
-  return text.slice(start.length).replace(SPECIAL, '');
+  return whole.slice(start.length).replace(SPECIAL, '');
 }
 
-function sampleOf(sent: string | SentSample, place: string): SentSample {
-  if (typeof sent !== 'string') return sent;
+function sampleOf(sent: unknown, place: string): SentSample {
+  if (typeof sent !== 'string') return read(sentSample, sent, place);
   let json: unknown;
   try {
     json = JSON.parse(sent);
@@ -118,6 +122,3 @@ function sameLength(name: string, list: readonly unknown[], completions: readonl
   if (list.length === completions.length) return;
   throw new Refusal(BAD, `${name} has ${list.length} entries for ${completions.length} completions`);
 }
-
-const copied = (byFunction: Scores['byFunction']): RewardResponse['rewards'] =>
-  Object.fromEntries(Object.entries(byFunction).map(([name, values]) => [name, [...values]]));

@@ -75,35 +75,38 @@ const PAIR_WRONG = -0.8;
  * prompts without a pair, 0 where no partner is there.
  */
 export function policyshiftPair(inputs: readonly RewardInput<JudgedSample>[]): (number | null)[] {
-  const answers: Member[] = inputs.map(({ completion, sample }) => ({
-    answer: readBare(completion),
-    sample,
-  }));
-  const byPair = new Map<string | null, Member[]>();
-  for (const one of answers) byPair.set(one.sample.pair, [...(byPair.get(one.sample.pair) ?? []), one]);
-  return answers.map((one) => {
-    if (one.sample.pair === null) return null;
-    const partners = (byPair.get(one.sample.pair) ?? []).filter(
-      ({ sample }) => sample.label !== one.sample.label,
-    );
-    if (partners.length === 0) return 0;
-    return partners.reduce((sum, partner) => sum + against(one, partner), 0) / partners.length;
+  const members = inputs.map(({ completion, sample }): Member => {
+    const answer = readBare(completion);
+    return { sample, standing: answer === null ? 'unread' : outcomeOf(answer, sample) };
+  });
+  // Partners count by where they stand alone, so that a batch takes no longer than its length.
+  const tallies = new Map<string, Tally>();
+  const tallyOf = ({ pair }: JudgedSample, label: JudgedSample['label']): Tally => {
+    const key = `${label} ${pair}`;
+    const known = tallies.get(key) ?? { unread: 0, right: 0, wrongCategory: 0, wrongLabel: 0 };
+    tallies.set(key, known);
+    return known;
+  };
+  for (const { sample, standing } of members) {
+    if (sample.pair !== null) tallyOf(sample, sample.label)[standing]++;
+  }
+  return members.map(({ sample, standing }) => {
+    if (sample.pair === null) return null;
+    const partners = tallyOf(sample, sample.label === 'safe' ? 'unsafe' : 'safe');
+    const { unread, right, wrongCategory, wrongLabel } = partners;
+    const all = unread + right + wrongCategory + wrongLabel;
+    if (all === 0 || standing === 'unread') return 0;
+    // One right and one wrong label are the same label twice.
+    const wrong = standing === 'wrongLabel' ? right + wrongCategory + wrongLabel : wrongLabel;
+    const named = standing === 'right' ? right : 0;
+    return (wrong * PAIR_WRONG + named * PAIR_RIGHT[sample.label]) / all;
   });
 }
 
-interface Member {
-  readonly answer: PolicyshiftAnswer | null;
-  readonly sample: JudgedSample;
-}
+type Standing = Outcome | 'unread';
+type Tally = Record<Standing, number>;
 
-function against(own: Member, partner: Member): number {
-  if (own.answer === null || partner.answer === null) return 0;
-  const members = [own, partner] as const;
-  const isRight = members.every(({ answer, sample }) => answer?.label === sample.label);
-  if (!isRight) {
-    // One right and one wrong label are the same label twice.
-    return PAIR_WRONG;
-  }
-  const named = members.every(({ answer, sample }) => answer && outcomeOf(answer, sample) === 'right');
-  return named ? PAIR_RIGHT[own.sample.label] : 0;
+interface Member {
+  readonly sample: JudgedSample;
+  readonly standing: Standing;
 }

@@ -55,13 +55,19 @@ function remoteReward(name: string, service: RemoteReward, delay: Delay): Reward
   };
 }
 
+/** The token that a service may want, from the environment, as the shims send it. */
+function authorization(): Record<string, string> {
+  const token = process.env['SAFEGUARD_REWARDS_TOKEN'];
+  return token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` };
+}
+
 async function post(place: string, body: string, seconds: number): Promise<unknown> {
   let response: Response;
   let text: string;
   try {
     response = await fetch(place, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...authorization() },
       body,
       redirect: 'error',
       signal: AbortSignal.timeout(seconds * MILLISECONDS),

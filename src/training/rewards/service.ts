@@ -2,14 +2,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { messageOf, UserError } from '../../util/errors.js';
-import { type Answering, answerOpenrlhf, answerShim, Refusal } from './answers.js';
-import { DEFAULT_HOST, DEFAULT_PORT, REWARDS_PATH } from './wire.js';
+import { type Answering, answerOpenrlhf, answerShim } from './answers.js';
+import { admit, type Admission } from './doorkeeper.js';
+import { Refusal } from './refusal.js';
+import { DEFAULT_HOST, DEFAULT_PORT, REWARDS_PATH, type RowError } from './wire.js';
 
 export interface ServiceOptions extends Answering {
   /** This machine alone unless another address is given. */
   readonly host?: string;
   /** 0 takes any that is free. */
   readonly port?: number;
+  /** Names by which it may be asked, besides addresses, `localhost`, this machine's name and `host`. */
+  readonly allowedHosts?: readonly string[];
+  /** What clients must send as `Authorization: Bearer …`. */
+  readonly token?: string;
   /** The largest body, in bytes. */
   readonly maxBodyBytes?: number;
   /** The longest time that a batch may take to come in, and again to be rewarded, in milliseconds. */
@@ -30,18 +36,23 @@ const TIMEOUT = 60_000;
 /** How often Node looks for bodies that come in too slowly, in milliseconds. */
 const LOOK_EVERY = 1000;
 
+/** Of a path, in a message. */
+const MAX_PATH = 100;
+
 const OPENRLHF_PATH = '/openrlhf';
 const HEALTH_PATH = '/health';
 
+type Answer = object & { readonly errors?: readonly RowError[] };
+
 interface Route {
   readonly method: 'GET' | 'POST';
-  readonly answer: (body: unknown) => Promise<object>;
+  readonly answer: (body: unknown) => Promise<Answer>;
 }
 
 /** What is answered where; health counts the batches. */
 function routesOf(options: ServiceOptions): ReadonlyMap<string, Route> {
   let batches = 0;
-  const counted = async (answer: Promise<object>): Promise<object> => {
+  const counted = async (answer: Promise<Answer>): Promise<Answer> => {
     const given = await answer;
     batches++;
     return given;
@@ -74,8 +85,9 @@ const STATUS = {
 export async function serveRewards(options: ServiceOptions): Promise<RewardService> {
   const { host = DEFAULT_HOST, port = DEFAULT_PORT, timeout = TIMEOUT } = options;
   const routes = routesOf(options);
+  const admission = { host, allowedHosts: options.allowedHosts ?? [], token: options.token ?? null };
   const server = createServer({ connectionsCheckingInterval: LOOK_EVERY }, (request, response) => {
-    void handle(request, routes, options).then((reply) => {
+    void handle(request, routes, admission, options).then((reply) => {
       // A connection that is kept would go on being served after the close.
       send(response, server.listening ? reply : closing(reply));
     });
@@ -107,18 +119,32 @@ const closing = (reply: Reply): Reply => ({ ...reply, headers: { ...reply.header
 async function handle(
   request: IncomingMessage,
   routes: ReadonlyMap<string, Route>,
+  admission: Admission,
   { maxBodyBytes = MAX_BODY_BYTES, timeout = TIMEOUT, onFault = () => undefined }: ServiceOptions,
 ): Promise<Reply> {
+  try {
+    admit(request, admission);
+  } catch (error) {
+    if (error instanceof Refusal) return failure(error.status, error.message, CLOSE);
+    throw error;
+  }
   const [path] = (request.url ?? '/').split('?');
   const route = routes.get(path);
   if (route === undefined)
-    return failure(STATUS.missing, `there is no ${path} here: take one of ${[...routes.keys()].join(', ')}`);
+    return failure(
+      STATUS.missing,
+      `there is no ${path.slice(0, MAX_PATH)} here: take one of ${[...routes.keys()].join(', ')}`,
+    );
   const { method, answer } = route;
   if (request.method !== method)
     return failure(STATUS.method, `${path} takes ${method} alone`, { allow: method });
   try {
     const body = method === 'POST' ? jsonOf(await bodyOf(request, maxBodyBytes)) : null;
-    return { status: STATUS.ok, body: await inTime(answer(body), timeout) };
+    const given = await inTime(answer(body), timeout);
+    const [bad] = given.errors ?? [];
+    if (bad !== undefined)
+      onFault(`rows of a batch have no rewards, the first is ${bad.row}: ${bad.message}`);
+    return { status: STATUS.ok, body: given };
   } catch (error) {
     if (error instanceof Refusal) {
       // What is left of a body that is too large is not read.

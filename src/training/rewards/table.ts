@@ -138,7 +138,7 @@ export class RewardTable {
     try {
       values = await run(inputs);
     } catch (error) {
-      throw new UserError(`The reward '${name}' failed: ${messageOf(error)}.`);
+      throw new UserError(`The reward '${name}' failed: ${messageOf(error)}.`, { cause: error });
     }
     if (!Array.isArray(values) || values.length !== inputs.length) {
       const got = Array.isArray(values) ? `${values.length} values` : 'no list';

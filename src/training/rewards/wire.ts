@@ -22,21 +22,34 @@ export const sentSample = z.strictObject({
 });
 export type SentSample = z.infer<typeof sentSample>;
 
-/** A body for `/rewards`. A sample may come as JSON in a string, as data sets have it. */
+/** A body for `/rewards`. Its rows are looked at one by one, so that a bad one costs itself alone. */
 export const rewardRequest = z.strictObject({
-  completions: z.array(z.string()).min(1),
-  samples: z.array(z.union([z.string(), sentSample])),
+  completions: z.array(z.unknown()).min(1),
+  /** A sample may come as JSON in a string, as data sets have it. */
+  samples: z.array(z.unknown()),
   /** Tokens of each completion with the one that ended it; left out where the engine does not tell. */
-  tokens: z.array(z.int().min(0)).optional(),
+  tokens: z.array(z.unknown()).optional(),
 });
-export type RewardRequest = z.infer<typeof rewardRequest>;
+
+interface RewardRequest {
+  readonly completions: readonly string[];
+  readonly samples: readonly SentSample[];
+  readonly tokens: readonly number[];
+}
 
 const values = z.array(z.number().nullable());
 
-/** By function, unweighted, null where it does not apply; and the weighted sums. */
+/** A row that could not be rewarded, and why. */
+const rowError = z.object({ row: z.int().min(0), message: z.string() });
+export type RowError = z.infer<typeof rowError>;
+
+/**
+ * By function, unweighted, null where it does not apply; and the weighted sums. A row of `errors` has null everywhere.
+ */
 export const rewardResponse = z.object({
   rewards: z.record(z.string(), values),
-  totals: z.array(z.number()).optional(),
+  totals: values.optional(),
+  errors: z.array(rowError).optional(),
 });
 export type RewardResponse = z.infer<typeof rewardResponse>;
 
