@@ -1,6 +1,6 @@
 /** @module How large a picture may be so that its verdict does not take longer than a minute on this machine. */
 import type { Pace } from '../engines/engine.js';
-import type { RgbImage } from '../images/image.js';
+import type { Size } from '../images/frames.js';
 
 /** Seconds that a person waits for a verdict without a doubt that it will come. */
 const LIMIT_SECONDS = 60;
@@ -13,7 +13,7 @@ const PLANNED_TOKENS = 128;
 
 /** The most pixels of an image, all images of the item counted; null where they are small or fast enough as they are. */
 export async function largestWithin(
-  images: readonly RgbImage[],
+  images: readonly Size[],
   newTokens: number,
   pace: () => Promise<Pace>,
 ): Promise<number | null> {

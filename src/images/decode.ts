@@ -25,6 +25,20 @@ export interface DecodeOptions {
   readonly timeoutMs?: number;
   /** Ends the work at once, also while the picture waits or is resized. */
   readonly signal?: AbortSignal;
+  /** How messages call the picture, such as `the image photo.jpg`. */
+  readonly subject?: string;
+}
+
+/** How messages call a picture that has no name. */
+export const BYTES_SUBJECT = 'the image in the given bytes';
+/** The longest name that messages show whole; the ends of longer ones tell them apart. */
+const MAX_SHOWN_NAME = 300;
+
+/** How messages call the picture of a path or URL. */
+export function imageSubject(name: string): string {
+  if (name.length <= MAX_SHOWN_NAME) return `the image ${name}`;
+  const half = MAX_SHOWN_NAME / 2;
+  return `the image ${name.slice(0, half)}…${name.slice(-half)}`;
 }
 
 /** A decoded picture and the size that it had before it was resized, after its orientation was applied. */
@@ -64,7 +78,7 @@ export async function measureImage(
 
 async function jobOf(source: string | Uint8Array, options: DecodeOptions): Promise<DecodeJob> {
   const { maxPixels = DEFAULT_MAX_PIXELS, timeoutMs = DEFAULT_TIMEOUT_MS, resizeTo, signal } = options;
-  const subject = typeof source === 'string' ? `the image ${source}` : 'the image in the given bytes';
+  const { subject = typeof source === 'string' ? imageSubject(source) : BYTES_SUBJECT } = options;
   const bytes = typeof source === 'string' ? await readImageFile(source, subject, signal) : source;
   checkLength(bytes.length, subject);
   // What is no picture at all is told at once, without a process.
@@ -72,7 +86,8 @@ async function jobOf(source: string | Uint8Array, options: DecodeOptions): Promi
   return { bytes, subject, maxPixels, timeoutMs, signal, resizeTo };
 }
 
-function checkLength(length: number, subject: string): void {
+/** @throws UserError for a file of more bytes than any picture needs. */
+export function checkLength(length: number, subject: string): void {
   if (length <= MAX_FILE_BYTES) return;
   const limit = `${MAX_FILE_BYTES / 2 ** 20} MiB`;
   throw new UserError(
@@ -83,7 +98,12 @@ function checkLength(length: number, subject: string): void {
   );
 }
 
-async function readImageFile(path: string, subject: string, signal?: AbortSignal): Promise<Uint8Array> {
+/** The bytes of an image file. @throws UserError that says why it cannot be read. */
+export async function readImageFile(
+  path: string,
+  subject: string,
+  signal?: AbortSignal,
+): Promise<Uint8Array> {
   try {
     const info = await stat(path);
     if (info.isDirectory()) {
