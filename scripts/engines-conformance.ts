@@ -8,7 +8,7 @@ import type { Engine } from '../src/engines/engine.js';
 import { LocalEngine } from '../src/engines/local.js';
 import { OpenAIEngine } from '../src/engines/openai.js';
 import { drawPart, partSizes } from '../src/evaluation/tiny-items.js';
-import { Guard } from '../src/guard/guard.js';
+import { Guard, verdictsOf } from '../src/guard/guard.js';
 import { profileNamed } from '../src/guard/profiles/index.js';
 import type { Regime } from '../src/guard/regimes.js';
 import { loadIcons } from '../src/iconworld/raster.js';
@@ -87,7 +87,9 @@ async function agreement(
   });
   const profile = profileNamed('iconworld');
   const [ours, theirs] = await Promise.all(
-    engines.map((engine) => new Guard(engine, profile, pictures).judgeAll(judgements, { regime })),
+    engines.map((engine) =>
+      verdictsOf(new Guard(engine, profile, pictures).judgeAll(judgements, { regime })),
+    ),
   );
   const pairs = ours.map((verdict, i) => [verdict, theirs[i]] as const);
   const labels = pairs.filter(([a, b]) => a.label === b.label).length;

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { binaryF1 } from '../src/evaluation/metrics.js';
 import { drawPart, type EvalItem, partSizes } from '../src/evaluation/tiny-items.js';
 import { EMBEDDED_MODEL } from '../src/checkpoint/embedded.js';
-import { Guard } from '../src/guard/guard.js';
+import { Guard, verdictsOf } from '../src/guard/guard.js';
 import { REGIMES, type Regime } from '../src/guard/regimes.js';
 import type { Verdict } from '../src/guard/verdict.js';
 import { loadIcons } from '../src/iconworld/raster.js';
@@ -70,7 +70,7 @@ async function judged(
     assert(image, 'an item without its picture');
     return { image, policy: Policy.fromMarkdown(policy.text) };
   });
-  return guard.judgeAll(judgements, { regime, certainty, batchSize: BATCH });
+  return verdictsOf(guard.judgeAll(judgements, { regime, certainty, batchSize: BATCH }));
 }
 
 async function measured(

@@ -12,17 +12,19 @@ export {
   Guard,
   type GuardOptions,
   type ImageSource,
+  type Judged,
   type JudgeOptions,
   type Judgement,
   type LoadOptions,
   type Reply,
   type ServedModel,
   type Turn,
+  verdictsOf,
 } from './guard/guard.js';
 export type { FastVerdict, GuardProfile, ReadAnswer, VerdictWords } from './guard/profile.js';
 export { profileFrom, profileNamed, PROFILES } from './guard/profiles/index.js';
 export { type Regime, REGIMES } from './guard/regimes.js';
-export type { Label, Problem, UsedRegime, Verdict, ViolatedRule } from './guard/verdict.js';
+export type { Label, Problem, SeenImage, UsedRegime, Verdict, ViolatedRule } from './guard/verdict.js';
 
 // Engines: who computes the answers.
 export type {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EMBEDDED_MODEL } from '../src/checkpoint/embedded.js';
-import { Guard } from '../src/guard/guard.js';
+import { Guard, verdictsOf } from '../src/guard/guard.js';
 import { Policy } from '../src/policy/policy.js';
 
 const PICTURE = 'examples/museum-knife.png';
@@ -42,7 +42,7 @@ describe('the embedded model', () => {
   });
 
   it('judges one picture differently under two policies and says where it is', async () => {
-    const [school, museum] = await guard.judgeAll(policies.map((policy) => ({ image: PICTURE, policy })));
+    const [school, museum] = await guard.judgeMany(PICTURE, policies);
     expect(school.label).toBe('unsafe');
     expect(school.probability).toBeGreaterThan(0.5);
     expect(museum.label).toBe('safe');
@@ -52,7 +52,7 @@ describe('the embedded model', () => {
   });
 
   it('answers the same alone and in a batch', async () => {
-    const together = await guard.judgeAll(policies.map((policy) => ({ image: PICTURE, policy })));
+    const together = await guard.judgeMany(PICTURE, policies);
     const alone = await guard.judge(PICTURE, policies[1]);
     expect(alone.raw).toBe(together[1].raw);
   });
@@ -78,10 +78,8 @@ describe('the embedded model', () => {
     await expect(guard.judge(images, policies[0])).rejects.toThrow(
       '200 images are too many for one item; give at most 100',
     );
-    const verdicts = await guard.judgeAll(
-      images.map((image) => ({ image, policy: policies[0] })),
-      { batchSize: 50 },
-    );
+    const judgements = images.map((image) => ({ image, policy: policies[0] }));
+    const verdicts = await verdictsOf(guard.judgeAll(judgements, { batchSize: 50 }));
     expect(verdicts).toHaveLength(200);
     expect(new Set(verdicts.map(({ label }) => label))).toEqual(new Set(['unsafe']));
   });

@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
 import type { AskOptions, ImageSource, LoadOptions, Reply, ServedModel } from '../guard/guard.js';
-import type { RgbImage } from '../images/image.js';
-import type { FetchOptions } from '../net/fetch-guarded.js';
 import { UserError } from '../util/errors.js';
 import { downloadView } from './download-view.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
@@ -25,14 +23,14 @@ export interface AskParts {
   ): Promise<{
     ask(images: readonly ImageSource[], question: string, options: AskOptions): Promise<Reply>;
   }>;
-  loadImage(argument: string, options: FetchOptions): Promise<RgbImage>;
+  loadImage(argument: string): Promise<ImageSource>;
   readonly terminal: Pick<Terminal, 'out'> & { write(text: string): void };
 }
 
 const DEFAULT_PARTS: AskParts = {
   loadGuard: async (model, options) =>
     (await import('../guard/guard.js')).Guard.load(model, { ...options, onProgress: downloadView() }),
-  loadImage: async (argument, options) => (await import('./image-arguments.js')).loadImage(argument, options),
+  loadImage: async (argument) => (await import('./image-arguments.js')).loadImage(argument),
   terminal: { out: (text) => processTerminal.out(text), write: (text) => void process.stdout.write(text) },
 };
 
@@ -66,8 +64,8 @@ export async function ask(
   }
   if (images.length === 0) throw new UserError('name an image file: safeguard ask IMAGE… --question TEXT');
   const [model, load] = loadArguments(options);
-  const pixels: RgbImage[] = [];
-  for (const image of images) pixels.push(await parts.loadImage(image, load.fetch ?? {}));
+  const pixels: ImageSource[] = [];
+  for (const image of images) pixels.push(await parts.loadImage(image));
   const guard = await parts.loadGuard(model, load);
   const reply = await guard.ask(pixels, question, {
     ...(maxNewTokens !== undefined && { maxNewTokens }),

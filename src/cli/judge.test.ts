@@ -19,6 +19,7 @@ const base: Omit<Verdict, 'policy'> = {
   timings: { image: 5, generate: 1495, total: 1500 },
   regime: 'reason',
   unknownWords: [],
+  images: [],
   maxPixels: null,
   model: { name: 'tiny', path: '/models/tiny', hash: 'abcdef0123456789' },
   profile: 'iconworld',

@@ -2,8 +2,6 @@ import { type Command, Option } from 'commander';
 import type { ImageSource, JudgeOptions, LoadOptions, ServedModel } from '../guard/guard.js';
 import { type Regime, REGIMES } from '../guard/regimes.js';
 import type { Verdict } from '../guard/verdict.js';
-import type { RgbImage } from '../images/image.js';
-import type { FetchOptions } from '../net/fetch-guarded.js';
 import type { Policy } from '../policy/policy.js';
 import { UserError } from '../util/errors.js';
 import { downloadView } from './download-view.js';
@@ -48,7 +46,7 @@ interface Judge {
 export interface JudgeParts {
   loadGuard(model: string | ServedModel | undefined, options: LoadOptions): Promise<Judge>;
   loadPolicy(path: string): Promise<Policy>;
-  loadImage(argument: string, options: FetchOptions): Promise<RgbImage>;
+  loadImage(argument: string): Promise<ImageSource>;
   readonly terminal: Terminal;
 }
 
@@ -58,7 +56,7 @@ const DEFAULT_PARTS: JudgeParts = {
     return await Guard.load(model, { ...options, onProgress: downloadView() });
   },
   loadPolicy: async (path) => (await import('../policy/policy.js')).Policy.load(path),
-  loadImage: async (argument, options) => (await import('./image-arguments.js')).loadImage(argument, options),
+  loadImage: async (argument) => (await import('./image-arguments.js')).loadImage(argument),
   terminal: processTerminal,
 };
 
@@ -136,7 +134,7 @@ export async function judge(
   };
 
   for (const { name, images: arguments_ } of items) {
-    const pixels = await attempt(() => loadAll(arguments_, load.fetch ?? {}, parts));
+    const pixels = await attempt(() => loadAll(arguments_, parts));
     if ('error' in pixels) {
       terminal.err(`error: ${printable(pixels.error.message)}`);
       for (const { file } of policies) fail(name, file, pixels.error);
@@ -189,13 +187,9 @@ function judgeOptions(options: JudgeArguments, terminal: Terminal): JudgeOptions
   };
 }
 
-async function loadAll(
-  names: readonly string[],
-  fetch: FetchOptions,
-  parts: JudgeParts,
-): Promise<readonly RgbImage[]> {
-  const images: RgbImage[] = [];
-  for (const name of names) images.push(await parts.loadImage(name, fetch));
+async function loadAll(names: readonly string[], parts: JudgeParts): Promise<readonly ImageSource[]> {
+  const images: ImageSource[] = [];
+  for (const name of names) images.push(await parts.loadImage(name));
   return images;
 }
 

@@ -1,4 +1,5 @@
 /** @module What answers chats: a model in this process or a server behind an API, with one face. */
+import type { Size } from '../images/frames.js';
 import type { RgbImage } from '../images/image.js';
 import { UserError } from '../util/errors.js';
 
@@ -121,6 +122,13 @@ export interface Engine {
   readonly name: string;
   readonly identity: EngineIdentity;
   readonly capabilities: EngineCapabilities;
+  /** How many requests it works on side by side; left out where it computes the chats of one call together instead. */
+  readonly concurrency?: number;
+  /**
+   * The size in pixels at which its model is shown a picture of that size, so that it can be resized once and for good;
+   * left out where that is a server's matter. @throws UserError for a size that the model does not take.
+   */
+  imageSize?(size: Size): Size;
   /** `n` answers. */
   complete(request: EngineRequest): Promise<EngineCompletion[]>;
   /** One answer to each chat, all with the same settings; computed together where the engine can. */

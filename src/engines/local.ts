@@ -1,6 +1,7 @@
 /** @module A checkpoint that runs in this process, as an engine. */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import type { Size } from '../images/frames.js';
 import type { GeneratedTokens } from '../generation/generator.js';
 import type { LoadedModel, LoadOptions } from '../generation/model.js';
 import type { Message } from '../models/qwen2_5_vl/chat.js';
@@ -117,6 +118,14 @@ export class LocalEngine implements Engine {
       tokens: logprobs.map((logprob, k) => ({ ...this.#textOf(ids[i][k]), logprob })),
       logprob: logprobs.reduce((sum, logprob) => sum + logprob, 0),
     }));
+  }
+
+  imageSize(size: Size): Size {
+    const { imageProcessor } = this.model.processor;
+    const [height, width] = imageProcessor.resizedSize(size.height, size.width);
+    // Where limits are so narrow that the processor would change its own result, it alone resizes.
+    const [again, across] = imageProcessor.resizedSize(height, width);
+    return again === height && across === width ? { width, height } : size;
   }
 
   /** From one short pass, and the share of each part of the model in the arithmetic. */

@@ -52,6 +52,10 @@ export class OpenAIEngine implements Engine {
     this.#limiter = new Limiter(concurrency);
   }
 
+  get concurrency(): number {
+    return this.#settings.concurrency;
+  }
+
   get capabilities(): EngineCapabilities {
     const { images, structured, prefix, contextLength } = this.#settings;
     return {

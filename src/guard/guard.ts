@@ -1,20 +1,22 @@
 import { EMBEDDED_MODEL } from '../checkpoint/embedded.js';
 import { type DownloadProgress, resolveModel } from '../checkpoint/hub/index.js';
-import type { Engine, Pace } from '../engines/engine.js';
+import type { Engine } from '../engines/engine.js';
+import { Limiter } from '../engines/limiter.js';
 import { LocalEngine } from '../engines/local.js';
 import { OpenAIEngine, type OpenAIEngineOptions } from '../engines/openai.js';
-import type { RgbImage } from '../images/image.js';
 import type { FetchOptions } from '../net/fetch-guarded.js';
 import { Policy } from '../policy/policy.js';
-import { assert, UserError } from '../util/errors.js';
+import { UserError } from '../util/errors.js';
+import { checkOptions } from '../util/options.js';
+import { grouped, pipeline } from '../util/pipeline.js';
 import { type AskOptions, type Reply, type Turn, reply } from './ask.js';
-import { type ImageSource, pixelsOf, withinPixels } from './pictures.js';
-import { largestWithin } from './pixel-cap.js';
-import type { GuardProfile, ReadAnswer } from './profile.js';
+import { type Judged, type Judgement, judgeGroup, type JudgeSettings, verdictsOf } from './judging.js';
+import { type ImageSource, Pictures, type Reads } from './pictures.js';
+import type { GuardProfile } from './profile.js';
 import { profileFrom, recognisedProfile } from './profiles/index.js';
-import { type Answered, answerAll, type Asked, type Regime, REGIMES } from './regimes.js';
+import { type Regime, REGIMES } from './regimes.js';
 import { profileOfFolder } from './settings.js';
-import type { Problem, Verdict } from './verdict.js';
+import type { Verdict } from './verdict.js';
 import { unknownWordsNote } from './vocabulary.js';
 
 /** The paper's limit for an answer, in tokens (`adorableChowhound/SafeGuard-VL:train/grpo.sh`). */
@@ -24,8 +26,8 @@ export const DEFAULT_MAX_NEW_TOKENS = 512;
 const DEFAULT_BATCH_SIZE = 8;
 /** From this probability of the likelier label on, `hybrid` does not reason. */
 const DEFAULT_CERTAINTY = 0.9;
-/** A model that sees this many images at once is given no more: the answer would take hours on a CPU. */
-const MAX_IMAGES = 100;
+/** Groups of judgements in hand beside those at work: their pictures are read meanwhile. */
+const READ_AHEAD = 1;
 
 export interface JudgeOptions {
   /** Default `reason`. */
@@ -42,8 +44,10 @@ export interface JudgeOptions {
 }
 
 export interface BatchOptions extends Omit<JudgeOptions, 'onText'> {
-  /** How many judgements are generated together. */
+  /** How many judgements a model in this process generates together; over a server, of one picture. Default 8. */
   readonly batchSize?: number;
+  /** How many such batches are at work at once. Default: what the engine works on side by side, 1 in this process. */
+  readonly concurrency?: number;
 }
 
 export interface GuardOptions {
@@ -68,25 +72,49 @@ export interface ServedModel extends OpenAIEngineOptions {
   readonly engine: 'openai';
 }
 
-/** One item under one policy; several images are judged as one item. */
-export interface Judgement {
-  readonly image: ImageSource | readonly ImageSource[];
-  readonly policy: Policy | string;
-}
+/** What may stand in each object of options. */
+const GUARD_OPTIONS = { maxPixels: true, fetch: true } as const;
+const LOAD_OPTIONS = {
+  ...GUARD_OPTIONS,
+  profile: true,
+  adapter: true,
+  threads: true,
+  onProgress: true,
+} as const;
+const GROUP_OPTIONS = {
+  regime: true,
+  maxNewTokens: true,
+  certainty: true,
+  constrained: true,
+  signal: true,
+} as const;
+const JUDGE_OPTIONS = { ...GROUP_OPTIONS, onText: true } as const;
+const BATCH_OPTIONS = { ...GROUP_OPTIONS, batchSize: true, concurrency: true } as const;
+const ASK_OPTIONS = {
+  maxNewTokens: true,
+  temperature: true,
+  topP: true,
+  seed: true,
+  signal: true,
+  onText: true,
+} as const;
 
 /** A model with the profile that its family is asked and read with. */
 export class Guard {
-  readonly #maxPixels: number | undefined;
-  readonly #fetch: FetchOptions;
+  readonly #pictures: Pictures;
+  /** What is under way. */
+  readonly #atWork = new Set<Promise<unknown>>();
+  #closed = false;
 
   constructor(
     readonly engine: Engine,
     readonly profile: GuardProfile,
-    { maxPixels, fetch = {} }: GuardOptions = {},
+    options: GuardOptions = {},
   ) {
+    checkOptions(options, GUARD_OPTIONS, 'Guard');
+    const { maxPixels } = options;
     if (maxPixels !== undefined) positive(maxPixels, 'maxPixels');
-    this.#maxPixels = maxPixels;
-    this.#fetch = fetch;
+    this.#pictures = new Pictures(engine, options);
   }
 
   /**
@@ -94,10 +122,9 @@ export class Guard {
    * model, or a model behind a server.
    * @throws UserError where it cannot be opened.
    */
-  static async load(
-    model: string | ServedModel = EMBEDDED_MODEL,
-    { profile: asked, adapter, threads, onProgress, ...options }: LoadOptions = {},
-  ): Promise<Guard> {
+  static async load(model: string | ServedModel = EMBEDDED_MODEL, given: LoadOptions = {}): Promise<Guard> {
+    checkOptions(given, LOAD_OPTIONS, 'Guard.load');
+    const { profile: asked, adapter, threads, onProgress, ...options } = given;
     const chosen = asked === undefined ? undefined : await profileFrom(asked);
     if (typeof model !== 'string') {
       if (adapter !== undefined) {
@@ -120,39 +147,86 @@ export class Guard {
   /**
    * Judges one item under one policy; a policy given as a string is read as Markdown.
    * @throws UserError for an image or policy that cannot be read. An answer that cannot be read is a verdict: `invalid`.
+   *
+   * @example
+   * const verdict = await guard.judge(upload, 'No weapons.\nArt is allowed.', { signal: AbortSignal.timeout(60_000) });
    */
   async judge(
     image: ImageSource | readonly ImageSource[],
     policy: Policy | string,
     options: JudgeOptions = {},
   ): Promise<Verdict> {
-    const [verdict] = await this.#judgeBatch([{ image, policy }], options, new Map());
-    assert(verdict, 'a batch of one gave no verdict');
+    checkOptions(options, JUDGE_OPTIONS, 'judge');
+    const [{ verdict, error }] = await this.#working(
+      judgeGroup(this.#judge(), [{ index: 0, judgement: { image, policy } }], checkedSettings(options)),
+    );
+    if (error !== null) throw error;
     return verdict;
   }
 
-  /** One item under several policies, in their order; the images are read and encoded once. */
+  /**
+   * One item under several policies, in their order; the images are read and encoded once.
+   * @throws UserError for the first that cannot be judged.
+   */
   async judgeMany(
     image: ImageSource | readonly ImageSource[],
     policies: readonly (Policy | string)[],
     options: BatchOptions = {},
   ): Promise<Verdict[]> {
-    return this.judgeAll(
-      policies.map((policy) => ({ image, policy })),
-      options,
-    );
+    const judgements = policies.map((policy) => ({ image, policy }));
+    return verdictsOf(this.judgeAll(judgements, options));
   }
 
-  /** Judges a list in batches; the verdicts come in its order. The first input that cannot be read ends it with a `UserError`. */
-  async judgeAll(judgements: readonly Judgement[], options: BatchOptions = {}): Promise<Verdict[]> {
+  /**
+   * Judges a list or a stream, in its order: of each judgement the verdict, or why there is none. What cannot be read or
+   * answered costs only itself. Judgements are taken as they are needed, a few ahead of the verdicts, so a stream may be
+   * endless. A model in this process judges `batchSize` at a time; a server as many at once as its engine allows. What
+   * stands several times is read and encoded once while it is near.
+   * @throws what ends the signal, and what the stream itself throws.
+   *
+   * @example
+   * for await (const { index, verdict, error } of guard.judgeAll(paths.map((image) => ({ image, policy })))) {
+   *   console.log(paths[index], error === null ? verdict.label : error.message);
+   * }
+   */
+  async *judgeAll(
+    judgements: Iterable<Judgement> | AsyncIterable<Judgement>,
+    options: BatchOptions = {},
+  ): AsyncGenerator<Judged, void> {
+    checkOptions(options, BATCH_OPTIONS, 'judgeAll');
+    const given = checkedSettings(options);
     const batchSize = positive(options.batchSize ?? DEFAULT_BATCH_SIZE, 'batchSize');
-    const verdicts: Verdict[] = [];
-    const shared: Pictures = new Map();
-    for (let start = 0; start < judgements.length; start += batchSize) {
-      const batch = judgements.slice(start, start + batchSize);
-      verdicts.push(...(await this.#judgeBatch(batch, options, shared)));
+    const { concurrency: sideBySide } = this.engine;
+    const concurrency = positive(options.concurrency ?? sideBySide ?? 1, 'concurrency');
+    const left = new AbortController();
+    const signal = AbortSignal.any([left.signal, ...(given.signal === undefined ? [] : [given.signal])]);
+    const turns = new Limiter(concurrency);
+    const reads: Reads = new Map();
+    const settings: JudgeSettings = { ...given, signal, turns, reads };
+    // A server gains nothing by waiting for a batch to be full; what it shares is a picture.
+    const groups = grouped(
+      numbered(judgements),
+      batchSize,
+      sideBySide === undefined ? undefined : (a, b) => isSame(a.judgement.image, b.judgement.image),
+    );
+    // Sources are remembered for as many items as are in hand.
+    const remembered = batchSize * (concurrency + READ_AHEAD);
+    const judged = pipeline(
+      groups,
+      (group) => {
+        for (const [source] of reads) {
+          if (reads.size <= remembered) break;
+          reads.delete(source);
+        }
+        return this.#working(judgeGroup(this.#judge(), group, settings));
+      },
+      { ahead: concurrency + READ_AHEAD },
+    );
+    try {
+      for await (const group of judged) yield* group;
+    } finally {
+      left.abort(new Error('nobody waits for the verdicts any more'));
     }
-    return verdicts;
   }
 
   /** A question about images, or a chat of several turns, through the same model: no policy, no verdict. */
@@ -161,11 +235,14 @@ export class Guard {
     question: string | readonly Turn[],
     options: AskOptions = {},
   ): Promise<Reply> {
-    const { pixels } = await this.#pictures(
-      images,
-      positive(options.maxNewTokens ?? DEFAULT_MAX_NEW_TOKENS, 'maxNewTokens'),
-    );
-    return reply(this.engine, pixels, question, { maxNewTokens: DEFAULT_MAX_NEW_TOKENS, ...options });
+    checkOptions(options, ASK_OPTIONS, 'ask');
+    this.#checkOpen();
+    const maxNewTokens = positive(options.maxNewTokens ?? DEFAULT_MAX_NEW_TOKENS, 'maxNewTokens');
+    const { signal } = options;
+    const asking = this.#pictures
+      .item(images, maxNewTokens, { signal })
+      .then((item) => reply(this.engine, item.images, question, { ...options, maxNewTokens }));
+    return this.#working(asking);
   }
 
   /**
@@ -184,125 +261,73 @@ export class Guard {
     return unknownWordsNote(this.engine.identity.name, policy.title, this.unknownWords(policy));
   }
 
-  /** Frees the model. */
+  /** Waits for what is under way and frees the model; what is asked of the guard afterwards is refused (`closed`). */
   async dispose(): Promise<void> {
+    this.#closed = true;
+    await Promise.allSettled(this.#atWork);
     await this.engine.close();
   }
 
-  async #judgeBatch(
-    judgements: readonly Judgement[],
-    options: JudgeOptions,
-    shared: Pictures,
-  ): Promise<Verdict[]> {
-    const { regime = 'reason', certainty = DEFAULT_CERTAINTY, constrained = false } = options;
-    const maxNewTokens = positive(options.maxNewTokens ?? DEFAULT_MAX_NEW_TOKENS, 'maxNewTokens');
-    if (!REGIMES.includes(regime)) {
-      throw new UserError(`there is no regime "${String(regime)}"; choose one of ${REGIMES.join(', ')}`);
-    }
-    if (!(certainty >= 0.5 && certainty <= 1)) {
-      throw new UserError(`certainty must lie from 0.5 to 1, and ${certainty} was given`);
-    }
-    const prepared: Prepared[] = [];
-    for (const { image, policy: given } of judgements) {
-      const policy = typeof given === 'string' ? Policy.fromMarkdown(given) : given;
-      const known = shared.get(image);
-      const seen = known ?? (await this.#pictures(image, regime === 'fast' ? 1 : maxNewTokens));
-      shared.set(image, { ...seen, milliseconds: 0 });
-      prepared.push({ policy, chat: this.profile.messages(seen.pixels, policy), seen });
-    }
-    const begun = performance.now();
-    const { signal, onText } = options;
-    const answered = await answerAll(this.engine, this.profile, prepared, {
-      regime,
-      maxNewTokens,
-      certainty,
-      constrained,
-      signal,
-      onText,
+  #judge(): Parameters<typeof judgeGroup>[0] {
+    this.#checkOpen();
+    const { engine, profile } = this;
+    return { engine, profile, pictures: this.#pictures };
+  }
+
+  #checkOpen(): void {
+    if (!this.#closed) return;
+    throw new UserError('the guard is closed; load it again', { code: 'closed' });
+  }
+
+  #working<T>(work: Promise<T>): Promise<T> {
+    this.#atWork.add(work);
+    const done = (): void => void this.#atWork.delete(work);
+    work.then(done, done);
+    return work;
+  }
+}
+
+async function* numbered(
+  judgements: Iterable<Judgement> | AsyncIterable<Judgement>,
+): AsyncGenerator<{ index: number; judgement: Judgement }, void> {
+  let index = 0;
+  for await (const judgement of judgements) yield { index: index++, judgement };
+}
+
+const isSame = (a: Judgement['image'], b: Judgement['image']): boolean =>
+  a === b ||
+  (Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((one, i) => one === b[i]));
+
+function checkedSettings(options: JudgeOptions): JudgeSettings {
+  const { regime = 'reason', certainty = DEFAULT_CERTAINTY, constrained = false, signal, onText } = options;
+  const maxNewTokens = positive(options.maxNewTokens ?? DEFAULT_MAX_NEW_TOKENS, 'maxNewTokens');
+  if (!REGIMES.includes(regime)) {
+    throw new UserError(`there is no regime "${String(regime)}"; choose one of ${REGIMES.join(', ')}`, {
+      code: 'invalid_option',
     });
-    const generate = performance.now() - begun;
-    return prepared.map((item, i) => this.#verdict(item, answered[i], generate));
   }
-
-  #verdict({ policy, seen }: Prepared, answered: Answered, generate: number): Verdict {
-    const { answer, completion, probability, regime } = answered;
-    return {
-      label: answer.label,
-      probability,
-      category: answer.category,
-      violatedRule: answer.violatedRule,
-      reasoning: answer.reasoning,
-      raw: completion.text,
-      problem: problemOf(answer, answered),
-      tokens: completion.usage,
-      timings: { image: seen.milliseconds, generate, total: seen.milliseconds + generate },
-      model: this.engine.identity,
-      policy: policy.identity,
-      unknownWords: this.unknownWords(policy),
-      profile: this.profile.name,
-      regime,
-      maxPixels: seen.maxPixels,
-      finishReason: completion.finishReason,
-    };
+  if (!(certainty >= 0.5 && certainty <= 1)) {
+    throw new UserError(`certainty must lie from 0.5 to 1, and ${certainty} was given`, {
+      code: 'invalid_option',
+    });
   }
-
-  /** Reads the pictures of one item and makes them small enough. */
-  async #pictures(sources: ImageSource | readonly ImageSource[], newTokens: number): Promise<SeenPictures> {
-    const begun = performance.now();
-    const list = isList(sources) ? sources : [sources];
-    if (list.length === 0) throw new UserError('there is no image to judge; give at least one');
-    if (list.length > MAX_IMAGES) {
-      throw new UserError(`${list.length} images are too many for one item; give at most ${MAX_IMAGES}`);
-    }
-    const whole: RgbImage[] = [];
-    for (const source of list) whole.push(await pixelsOf(source, this.#fetch));
-    const milliseconds = isPixels(list) ? 0 : performance.now() - begun;
-    const cap = this.#maxPixels ?? (await this.#cap(whole, newTokens));
-    const pixels = cap === null ? whole : whole.map((image) => withinPixels(image, cap));
-    const shrunk = pixels.some((image, i) => image !== whole[i]);
-    return { pixels, maxPixels: shrunk ? cap : null, milliseconds };
-  }
-
-  async #cap(images: readonly RgbImage[], newTokens: number): Promise<number | null> {
-    const pace: (() => Promise<Pace>) | undefined = this.engine.pace?.bind(this.engine);
-    return pace === undefined ? null : await largestWithin(images, newTokens, pace);
-  }
-}
-
-type Pictures = Map<Judgement['image'], SeenPictures>;
-
-/** The pictures of one item as the model is shown them. */
-interface SeenPictures {
-  readonly pixels: readonly RgbImage[];
-  /** What they were cut down to; null where none was. */
-  readonly maxPixels: number | null;
-  /** What reading them took. */
-  readonly milliseconds: number;
-}
-
-interface Prepared extends Asked {
-  readonly seen: SeenPictures;
-}
-
-const isList = (sources: ImageSource | readonly ImageSource[]): sources is readonly ImageSource[] =>
-  Array.isArray(sources);
-
-const isPixels = (list: readonly ImageSource[]): boolean =>
-  list.every((source) => typeof source === 'object' && !(source instanceof Uint8Array));
-
-/** An unreadable answer that the token limit cut off has the limit as its reason. */
-function problemOf({ problem }: ReadAnswer, { completion, regime }: Answered): Problem | null {
-  if (problem?.kind !== 'unreadable' || completion.finishReason !== 'length' || regime === 'fast')
-    return problem;
-  const count = completion.usage.completion;
-  const after = count === null ? '' : ` after ${count} tokens`;
-  return { kind: 'truncated', message: `the answer was cut off${after}; allow more` };
+  return {
+    regime,
+    maxNewTokens,
+    certainty,
+    constrained,
+    ...(signal !== undefined && { signal }),
+    ...(onText !== undefined && { onText }),
+  };
 }
 
 function positive(value: number, name: string): number {
   if (Number.isInteger(value) && value > 0) return value;
-  throw new UserError(`${name} must be a whole number from 1, and ${value} was given`);
+  throw new UserError(`${name} must be a whole number from 1, and ${value} was given`, {
+    code: 'invalid_option',
+  });
 }
 
 export type { AskOptions, Reply, Turn } from './ask.js';
+export { type Judged, type Judgement, verdictsOf } from './judging.js';
 export type { ImageSource } from './pictures.js';

@@ -22,7 +22,6 @@ const LEAST_PIXELS = 4 * FACTOR ** 2;
  * process holds some 100 MB as patches.
  */
 const KEPT_BYTES = 12_000_000;
-const CHANNELS = 3;
 
 /** The pictures of one item as the model is shown them. */
 export interface SeenItem {
@@ -47,7 +46,8 @@ interface Loaded {
 }
 
 /** What was read of a source. */
-type Read = ReadSource & { readonly sha256: string | null };
+type ReadFile = Extract<ReadSource, { readonly bytes: Uint8Array }> & { readonly sha256: string };
+type Read = ReadFile | Exclude<ReadSource, { readonly bytes: Uint8Array }>;
 
 /** Reads of one run, so that a source that stands in several items, a stream too, is read once while they are near. */
 export type Reads = Map<unknown, Promise<Read>>;
@@ -90,10 +90,9 @@ export class Pictures {
   #read(source: ImageSource, reads: Reads, signal?: AbortSignal): Promise<Read> {
     const known = reads.get(source);
     if (known !== undefined) return known;
-    const read = readSource(source, this.options.fetch, signal).then(async (file) => ({
-      ...file,
-      sha256: 'bytes' in file ? await sha256Of(file.bytes) : null,
-    }));
+    const read = readSource(source, this.options.fetch, signal).then(async (file) =>
+      'bytes' in file ? { ...file, sha256: await sha256Of(file.bytes) } : file,
+    );
     reads.set(source, read);
     return read;
   }
@@ -127,7 +126,7 @@ export class Pictures {
   }
 
   async #loadFile(
-    { bytes, subject, sha256 }: Read & { readonly bytes: Uint8Array },
+    { bytes, subject, sha256 }: ReadFile,
     cap: number | null,
     signal?: AbortSignal,
   ): Promise<Loaded> {
@@ -163,10 +162,10 @@ export class Pictures {
     };
     if (loaded.bytes > KEPT_BYTES) return { ...loaded, image: pixels };
     // Known by what they are, not by the object, whose owner may change it: hence the copy.
-    const key = `${await sha256Of(pixels.data)} of ${target.width} × ${target.height}`;
+    const own = changed ? pixels : { ...target, data: pixels.data.slice() };
+    const key = `${await sha256Of(own.data)} of ${target.width} × ${target.height}`;
     const known = await this.#recent.get(key);
     if (known !== undefined) return { ...loaded, image: known.image };
-    const own = changed ? pixels : { ...target, data: pixels.data.slice() };
     const result = { ...loaded, image: own };
     this.#recent.add(key, Promise.resolve(result), sizeOf);
     return result;

@@ -26,13 +26,25 @@ export interface Problem {
   readonly message: string;
 }
 
-/** Milliseconds. A verdict of a batch carries the `generate` time of its whole batch. */
+/** Milliseconds of the clock on the wall. A verdict of a batch carries the `generate` time of its whole batch. */
 interface Timings {
-  /** Fetching, reading and decoding the pictures; 0 where pixels were given. */
+  /** Fetching, reading, decoding and resizing the pictures; next to nothing where they were at hand. */
   readonly image: number;
   /** From the question to the whole answer. */
   readonly generate: number;
+  /** All from the pictures' beginning to the verdict, the waiting for others of a batch included. */
   readonly total: number;
+}
+
+/** A picture that was judged. */
+export interface SeenImage {
+  /** SHA-256 of its file as 64 hexadecimal digits; null where pixels were given. */
+  readonly sha256: string | null;
+  /** Its own size in pixels, after its orientation is applied. */
+  readonly width: number;
+  readonly height: number;
+  /** The size at which the model saw it; null where that is a server's matter. */
+  readonly shown: { readonly width: number; readonly height: number } | null;
 }
 
 /** How a verdict is had: by reasoning and then answering, or at once from one forward pass. */
@@ -62,7 +74,9 @@ export interface Verdict {
   /** The name of the `GuardProfile` that asked and read. */
   readonly profile: string;
   readonly regime: UsedRegime;
-  /** The most pixels that the model was shown of each image, where that is less than the image has; else null. */
+  /** The pictures of the item, in order. */
+  readonly images: readonly SeenImage[];
+  /** The limit of pixels that some image was cut down to, below what the model itself takes; else null. */
   readonly maxPixels: number | null;
   readonly finishReason: 'stop' | 'length';
 }
