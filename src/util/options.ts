@@ -33,7 +33,7 @@ export function checkOptions<T extends object>(
 }
 
 /** The name that a misspelt one most likely means; undefined where none is near. */
-export function nearestName(name: string, known: readonly string[]): string | undefined {
+function nearestName(name: string, known: readonly string[]): string | undefined {
   const plain = (text: string): string => text.toLowerCase().replace(/[_-]/gu, '');
   const limit = Math.max(1, Math.floor(Math.min(name.length, MAX_NAME) * FAR));
   const near = known

@@ -35,7 +35,7 @@ export async function* pipeline<T, R>(
         ...(oldest === undefined ? [] : [oldest.then((result) => ({ result }))]),
       ]);
       if ('result' in turn) {
-        atWork.shift();
+        void atWork.shift();
         yield turn.result;
         continue;
       }
