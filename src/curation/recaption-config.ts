@@ -25,7 +25,7 @@ const model = z.strictObject({
 
 export type ModelChoice = Readonly<z.infer<typeof model>>;
 
-const recaptionConfig = z.strictObject({
+export const recaptionConfig = z.strictObject({
   /** Prompts, and what rewrites and judges where nothing is said: `photos` or `iconworld`. */
   world: z.enum(Object.keys(WORLDS) as [World, ...World[]]),
   captioner: model.prefault({}),

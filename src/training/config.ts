@@ -94,7 +94,7 @@ const jsonlData = z.strictObject({
 /** Enough samples for a calm mean, often enough to see where it turns. */
 const DEFAULT_EVALUATION = { every_steps: 100, samples: 256 } as const;
 
-const sftConfig = z.strictObject({
+export const sftConfig = z.strictObject({
   /** What to start from: a checkpoint folder, a model of the hub, or safeguard-vl-tiny, the embedded one. */
   model: z.string(),
   output: z.string(),

@@ -11,7 +11,13 @@ export async function openSource({
   steps,
   batch_size,
 }: SftConfig): Promise<SampleSource> {
-  if (data.source === 'iconworld') return iconworldSource({ ...data, seed, total: steps * batch_size });
+  if (data.source === 'iconworld')
+    return iconworldSource({
+      tasks: data.tasks,
+      curriculum: data.curriculum,
+      seed,
+      total: steps * batch_size,
+    });
   return evaluation === undefined
     ? jsonlSource(data.file, seed)
     : splitJsonlSource(data.file, seed, evaluation);

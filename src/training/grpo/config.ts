@@ -48,7 +48,7 @@ const remoteReward = z.strictObject({
   retries: z.int().min(0).default(5),
 });
 
-const grpoConfig = z.strictObject({
+export const grpoConfig = z.strictObject({
   /** What to start from: a checkpoint folder, a model of the hub, or safeguard-vl-tiny; also the reference where `beta` is not 0. */
   model: z.string(),
   output: z.string(),
