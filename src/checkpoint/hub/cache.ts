@@ -1,8 +1,9 @@
 /** @module The hub's cache on disk, laid out as Python's huggingface_hub does, so that each finds what the other fetched. */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { isJsonObject, readJsonObject } from '../json.js';
+import { readRegularFile } from '../read-file.js';
 
 /** A model's name on the hub: `org/name`, seldom `name` alone. */
 const NAME = /^[\w.-]{1,96}\/[\w.-]{1,96}$/u;
@@ -36,12 +37,24 @@ export class ModelCache {
     if (COMMIT.test(revision)) return existsSync(this.snapshot(revision)) ? revision : null;
     const path = join(this.folder, 'refs', revision);
     if (!existsSync(path)) return null;
-    const commit = readFileSync(path, 'utf8').trim();
+    const commit = readRegularFile(path).toString('utf8').trim();
     return COMMIT.test(commit) ? commit : null;
   }
 
+  /** Whether a file of that many bytes is there under its name. A snapshot never changes, so it is the right one. */
+  has(commit: string, path: string, size: number): boolean {
+    return statSync(join(this.snapshot(commit), path), { throwIfNoEntry: false })?.size === size;
+  }
+
+  /** The folder of a model that can be run without the hub; null where something of it is missing. */
+  whole(revision: string): string | null {
+    const commit = this.commitOf(revision);
+    const folder = commit === null ? null : this.snapshot(commit);
+    return folder !== null && existsSync(folder) && lacking(folder).length === 0 ? folder : null;
+  }
+
   async remember(revision: string, commit: string): Promise<void> {
-    if (COMMIT.test(revision)) return;
+    if (COMMIT.test(revision) || this.commitOf(revision) === commit) return;
     const path = join(this.folder, 'refs', revision);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, commit);
@@ -102,12 +115,17 @@ function filesIn(folder: string): string[] {
 
 /** What a snapshot needs to be run and does not have. */
 export function lacking(folder: string): string[] {
-  const has = (name: string): boolean => existsSync(join(folder, name));
+  return lackingOf((name) => existsSync(join(folder, name)), folder);
+}
+
+/** What a model needs to be run and does not have: by its names, and by the list of shards in a folder where it is there. */
+export function lackingOf(has: (name: string) => boolean, folder: string): string[] {
   if (has('adapter_config.json'))
     return has('adapter_model.safetensors') ? [] : ['adapter_model.safetensors'];
   const missing = ['config.json', 'tokenizer.json'].filter((name) => !has(name));
   if (has('model.safetensors')) return missing;
   if (!has(INDEX)) return [...missing, 'model.safetensors'];
+  if (!existsSync(join(folder, INDEX))) return missing;
   const { weight_map: shards } = readJsonObject(join(folder, INDEX));
   const names = isJsonObject(shards) ? [...new Set(Object.values(shards))].map(String) : [];
   return [...missing, ...names.filter((name) => !has(name))];

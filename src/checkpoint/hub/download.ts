@@ -28,7 +28,7 @@ export async function download(
   const blob = cache.blob(file.etag);
   if (existsSync(blob)) return options.onBytes?.(file.size);
   await mkdir(dirname(blob), { recursive: true });
-  const unlock = await lock(`${blob}.lock`, options.signal);
+  const unlock = await lock(`${blob}.lock`, options.signal, options.settings.lockTimes);
   try {
     // Another process may have finished it meanwhile.
     if (existsSync(blob)) return options.onBytes?.(file.size);

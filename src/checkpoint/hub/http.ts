@@ -12,6 +12,10 @@ const FIRST_WAIT_MS = 500;
 /** A server that asks for a longer pause is not waited for. */
 const LONGEST_WAIT_MS = 60_000;
 const SECOND = 1000;
+/** A hub that says nothing for so long is not waited for. */
+const SILENCE_MS = 30_000;
+/** A listing's page has a thousand files, each with some hundred bytes. */
+const MAX_ANSWER_BYTES = 16 * 2 ** 20;
 
 /** A failure that may pass: sent again after a while. */
 export class PassingFailure extends Error {
@@ -55,15 +59,23 @@ export async function hubFetch(url: string, request: HubRequest): Promise<Respon
     };
     if (own && settings.token !== null) headers.authorization = `Bearer ${settings.token}`;
     let response: Response;
+    const silenceMs = settings.silenceMs ?? SILENCE_MS;
+    const silent = new AbortController();
+    const timer = setTimeout(() => silent.abort(), silenceMs);
     try {
       response = await fetch(current, {
         headers,
         redirect: 'manual',
-        signal,
+        signal: AbortSignal.any([silent.signal, ...(signal ? [signal] : [])]),
       });
     } catch (error) {
       if (signal?.aborted) throw signal.reason;
+      if (silent.signal.aborted) {
+        throw new PassingFailure(`${current.origin} said nothing for ${silenceMs / SECOND} s`);
+      }
       throw new PassingFailure(`${current.origin} cannot be reached (${fetchFailure(error)})`);
+    } finally {
+      clearTimeout(timer);
     }
     const location = response.headers.get('location');
     if (!REDIRECTS.has(response.status) || location === null) return checked(response, subject, settings);
@@ -81,12 +93,47 @@ export async function hubFetch(url: string, request: HubRequest): Promise<Respon
   throw new UserError(`${subject}: the hub redirects more than ${MAX_REDIRECTS} times; check HF_ENDPOINT`);
 }
 
+/** An answer that is read whole before it is looked at, within the time that the hub may be silent. */
+export async function hubAnswer(url: string, request: HubRequest): Promise<Response> {
+  const silenceMs = request.settings.silenceMs ?? SILENCE_MS;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), silenceMs);
+  const { signal: given } = request;
+  const signal = AbortSignal.any([late.signal, ...(given ? [given] : [])]);
+  try {
+    const response = await hubFetch(url, { ...request, signal });
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    for await (const piece of response.body ?? []) {
+      size += piece.length;
+      if (size > MAX_ANSWER_BYTES) {
+        throw new UserError(
+          `${request.subject}: the hub answers with more than ${MAX_ANSWER_BYTES} bytes; check HF_ENDPOINT`,
+          { code: 'too_large' },
+        );
+      }
+      pieces.push(piece);
+    }
+    const { status, headers } = response;
+    return new Response(Buffer.concat(pieces), { status, headers });
+  } catch (error) {
+    if (given?.aborted) throw given.reason;
+    if (late.signal.aborted)
+      throw new PassingFailure(`the hub did not answer in full within ${silenceMs / SECOND} s`);
+    if (error instanceof UserError || error instanceof PassingFailure) throw error;
+    throw new PassingFailure(`the answer of the hub broke off (${fetchFailure(error)})`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** Sends again what may pass, with growing pauses. `attempt` may tell of progress: then the count begins anew. */
 export async function patiently<T>(
   attempt: (progressed: () => void) => Promise<T>,
   { subject, signal, settings, task = 'fetched' }: Omit<HubRequest, 'headers'>,
 ): Promise<T> {
   const delay = settings.delay ?? pause;
+  const attempts = settings.attempts ?? MAX_ATTEMPTS;
   for (let failures = 0; ; ) {
     let progress = false;
     try {
@@ -97,9 +144,10 @@ export async function patiently<T>(
       if (!(error instanceof PassingFailure)) throw error;
       failures = progress && !error.lost ? 1 : failures + 1;
       const wait = error.wait ?? FIRST_WAIT_MS * 2 ** (failures - 1);
-      if (failures >= MAX_ATTEMPTS || wait > LONGEST_WAIT_MS) {
+      if (failures >= attempts || wait > LONGEST_WAIT_MS) {
         throw new UserError(
           `${subject} could not be ${task}: ${error.message}; check the connection and HF_ENDPOINT and ${GIVEN_UP[task]}`,
+          { code: 'unreachable', cause: error },
         );
       }
       await delay(wait, signal);

@@ -6,15 +6,19 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { once } from 'node:events';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { scratchFolder } from '../files.test-util.js';
 import { EMBEDDED_MODEL, EMBEDDED_NAME } from '../embedded.js';
 import { cachedModels, isHubName } from './cache.js';
+import { lock } from './lock.js';
 import { type DownloadProgress, resolveModel, type ResolveOptions } from './resolve.js';
 import { hubSettings } from './settings.js';
 import {
@@ -115,7 +119,7 @@ describe('a model of the hub', () => {
       /is not in the cache .* HF_HUB_OFFLINE is set/,
     );
     expect(await message(resolveModel('nowhere', offline))).toMatch(
-      /nowhere does not exist: give a checkpoint folder, .* or the name of a model/,
+      /nowhere does not exist: give a checkpoint folder, .* the name of a model/,
     );
     expect(await message(resolveModel('org/model@../../x', offline))).toMatch(/is no revision/);
     expect(isHubName('../model')).toBe(false);
@@ -155,6 +159,158 @@ const times = (count: number, trouble: (response: Parameters<Trouble>[1]) => voi
     return true;
   };
 };
+
+/** Answers the list of files with another one. */
+const listing =
+  (list: () => unknown): Trouble =>
+  (request, response) => {
+    if (!request.url?.includes('/tree/')) return false;
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(list()));
+    return true;
+  };
+
+describe('files that are not wanted', () => {
+  it.each(['assets/image (1).png', '截图.png', 'a?b/x', 'a\\b', ' ', '..', `${'x'.repeat(300)}.bin`])(
+    'may be called %j',
+    async (name) => {
+      const { hub, cache, get } = await hubWith();
+      const files: unknown = await (await fetch(`${hub.endpoint}/api/models/${NAME}/tree/${COMMIT}`)).json();
+      hub.trouble = listing(() => [...(files as object[]), { type: 'file', path: name, size: -1, oid: 7 }]);
+      expect(readdirSync(await get()).toSorted()).toEqual([
+        'config.json',
+        'model.safetensors',
+        'tokenizer.json',
+      ]);
+      expect(readdirSync(join(cache, 'models--org--model/blobs'))).toHaveLength(3);
+    },
+  );
+});
+
+describe('a cache that holds the whole model', () => {
+  const NEW = 'd'.repeat(40);
+  /** The hub has a newer commit with other weights. */
+  const renewed: Trouble = (request, response) => {
+    const json = (value: unknown): boolean => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+      return true;
+    };
+    if (request.url?.includes('/revision/'))
+      return json({ _id: '1', id: NAME, sha: NEW, private: false, likes: 0 });
+    if (!request.url?.includes('/tree/')) return false;
+    const file = (path: string, length: number, oid: string): object => ({
+      type: 'file',
+      path,
+      size: length,
+      oid,
+    });
+    return json([
+      ...['config.json', 'tokenizer.json'].map((name) =>
+        file(name, FILES[name].length, gitHash(FILES[name])),
+      ),
+      { ...file('model.safetensors', 9, ''), lfs: { oid: 'a'.repeat(64), size: 9, pointerSize: 130 } },
+    ]);
+  };
+
+  it('is used when the hub is silent', async () => {
+    const { hub, cache, get } = await hubWith();
+    const folder = await get();
+    hub.trouble = () => true;
+    expect(await resolveModel(NAME, { settings: hub.settings(cache, { silenceMs: 50 }) })).toBe(folder);
+  });
+
+  it('is used when what is new cannot be fetched', async () => {
+    const { hub, cache, get } = await hubWith();
+    const folder = await get();
+    hub.trouble = renewed;
+    expect(await resolveModel(NAME, { settings: hub.settings(cache) })).toBe(folder);
+  });
+
+  it('is used when it cannot be written, as long as nothing is missing', async () => {
+    const { hub, cache, get } = await hubWith();
+    const folder = await get();
+    // Root may write anywhere, so the folder of the blobs is no folder: what would be written fails as on a read-only disk.
+    const blobs = join(cache, 'models--org--model/blobs');
+    const kept = join(cache, 'kept');
+    mkdirSync(kept);
+    for (const name of readdirSync(folder)) {
+      writeFileSync(join(kept, name), readFileSync(join(folder, name)));
+      rmSync(join(folder, name));
+      writeFileSync(join(folder, name), readFileSync(join(kept, name)));
+    }
+    rmSync(blobs, { recursive: true });
+    writeFileSync(blobs, 'no folder');
+    expect(await get()).toBe(folder);
+    hub.trouble = renewed;
+    expect(await get()).toBe(folder);
+    rmSync(join(folder, 'config.json'));
+    hub.trouble = () => false;
+    expect(await message(get())).toMatch(/cannot be fetched into .*change the permissions, or set HF_HOME/);
+  });
+
+  it('is used when a lock is left that nobody frees', async () => {
+    const { hub, cache, get } = await hubWith();
+    await get();
+    hub.trouble = renewed;
+    const blob = join(cache, 'models--org--model/blobs', `${'a'.repeat(64)}.lock`);
+    writeFileSync(blob, '1@another-host');
+    const settings = hub.settings(cache, { lockTimes: { beatMs: 20, staleMs: 100 } });
+    expect(await resolveModel(NAME, { settings })).toContain(COMMIT);
+    expect(existsSync(blob)).toBe(false);
+  });
+});
+
+describe('locks', () => {
+  const TIMES = { beatMs: 20, staleMs: 200 };
+  it.each<[string, string]>([
+    ['an empty file', ''],
+    ['another host', '1@another-host'],
+    ['a process number that is used again', `${process.pid}@${hostname()}@before`],
+    ['no number', `x@${hostname()}`],
+  ])('that nobody frees are taken over: %s', async (_, content) => {
+    const path = join(scratchFolder(), 'x.lock');
+    writeFileSync(path, content);
+    const unlock = await lock(path, undefined, TIMES);
+    expect(readFileSync(path, 'utf8')).not.toBe(content);
+    await unlock();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('left long ago are taken over at once', async () => {
+    const path = join(scratchFolder(), 'x.lock');
+    writeFileSync(path, '1@another-host');
+    const longAgo = new Date(Date.now() - 3_600_000);
+    utimesSync(path, longAgo, longAgo);
+    // With the default times: watching it would take half a minute.
+    await (await lock(path))();
+  });
+
+  it('whose holder lives are waited for, however long that takes, and go to one waiter after the other', async () => {
+    const path = join(scratchFolder(), 'x.lock');
+    const unlock = await lock(path, undefined, TIMES);
+    let inside = 0;
+    let most = 0;
+    const waiters = Array.from({ length: 4 }, async () => {
+      const free = await lock(path, undefined, TIMES);
+      inside += 1;
+      most = Math.max(most, inside);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      inside -= 1;
+      await free();
+    });
+    await new Promise((resolve) => setTimeout(resolve, 5 * TIMES.staleMs));
+    expect(inside).toBe(0);
+    await unlock();
+    await Promise.all(waiters);
+    expect(most).toBe(1);
+  });
+
+  it('are waited for until the signal', async () => {
+    const path = join(scratchFolder(), 'x.lock');
+    const unlock = await lock(path);
+    await expect(lock(path, AbortSignal.timeout(50))).rejects.toThrow(/abort/i);
+    await unlock();
+  });
+});
 
 describe('trouble that passes', () => {
   it.each<[string, Trouble]>([
@@ -282,9 +438,100 @@ describe('trouble that stays', () => {
     expect(await message(resolveModel(NAME, { settings }))).toMatch(/127\.0\.0\.1:1 cannot be reached/);
   });
 
-  it('a listing that would leave the folder', async () => {
-    const { get } = await hubWith({ ...FILES, '../../evil.json': Buffer.from('{}') });
-    expect(await message(get())).toMatch(/tells of a file that cannot be/);
+  it('a listing that would leave the folder is not followed', async () => {
+    const { cache, hub, get } = await hubWith({ ...FILES, '../../evil.json': Buffer.from('{}') });
+    await get();
+    expect(readdirSync(cache, { recursive: true }).join(' ')).not.toContain('evil');
+    expect(hub.requests.join(' ')).not.toContain('evil');
+  });
+
+  it.each([-1, 1.5, '12', null, 2 ** 60, Number.POSITIVE_INFINITY])(
+    'a listing with the size %j',
+    async (size) => {
+      const { hub, get } = await hubWith();
+      hub.trouble = listing(() => [{ type: 'file', path: 'config.json', oid: '0'.repeat(40), size }]);
+      expect(await message(get())).toMatch(/tells of a file that cannot be; check HF_ENDPOINT/);
+    },
+  );
+
+  it.each<[string, object]>([
+    ['a number for a hash', { oid: 7 }],
+    ['no hash', { oid: null }],
+    ['a large file without a hash', { lfs: {} }],
+    ['a configuration of a terabyte', { size: 1e12 }],
+  ])('a listing with %s', async (_, change) => {
+    const { hub, get } = await hubWith();
+    const file = { type: 'file', path: 'config.json', oid: '0'.repeat(40), size: 12, ...change };
+    hub.trouble = listing(() => [file]);
+    expect(await message(get())).toMatch(/tells of a file that cannot be|more than any file of its kind/);
+  });
+
+  it.each<[string, unknown]>([
+    ['a record', { files: [] }],
+    ['texts', ['config.json']],
+    ['nulls', [null]],
+    ['a number for a name', [{ type: 'file', path: 7, size: 1, oid: 'x' }]],
+  ])('a listing of %s', async (_, list) => {
+    const { hub, get } = await hubWith();
+    hub.trouble = listing(() => list);
+    expect(await message(get())).toMatch(/org\/model/);
+  });
+
+  it('a listing whose pages never end', async () => {
+    const { hub, get } = await hubWith();
+    const file = (name: number): object => ({
+      type: 'file',
+      path: `${name}.txt`,
+      size: 1,
+      oid: '0'.repeat(40),
+    });
+    let pages = 0;
+    hub.trouble = (request, response) => {
+      if (!request.url?.includes('/tree/')) return false;
+      pages += 1;
+      const link = `<${hub.endpoint}/api/models/${NAME}/tree/${COMMIT}?cursor=${pages}>; rel="next"`;
+      response
+        .writeHead(200, { 'content-type': 'application/json', link })
+        .end(JSON.stringify([file(pages)]));
+      return true;
+    };
+    expect(await message(get())).toMatch(/list of files does not end after 20000 files or 100 pages/);
+    expect(pages).toBeLessThan(200);
+  });
+
+  it('a page that never ends', async () => {
+    const { hub, get } = await hubWith();
+    hub.trouble = (request, response) => {
+      if (!request.url?.includes('/tree/')) return false;
+      response.writeHead(200, { 'content-type': 'application/json' }).write('[');
+      const more = (): void =>
+        void (response.destroyed || response.write(' '.repeat(1 << 20), () => setImmediate(more)));
+      more();
+      return true;
+    };
+    expect(await message(get())).toMatch(/answers with more than 16777216 bytes/);
+  });
+
+  it.each<[string, Trouble]>([
+    ['says nothing', () => true],
+    ['begins to answer', (_, response) => (response.writeHead(200).write('['), true)],
+  ])('a hub that %s', async (_, trouble) => {
+    const { hub, cache } = await hubWith();
+    hub.trouble = trouble;
+    const settings = hub.settings(cache, { silenceMs: 50 });
+    expect(await message(resolveModel(NAME, { settings }))).toMatch(
+      /nothing for 0\.05 s|in full within 0\.05 s/,
+    );
+    const controller = new AbortController();
+    const patient = resolveModel(NAME, { settings: hub.settings(cache), signal: controller.signal });
+    setTimeout(() => controller.abort(new Error('enough')), 50);
+    await expect(patient).rejects.toThrow('enough');
+  });
+
+  it('what is missing is said before the weights are fetched', async () => {
+    const { hub, get } = await hubWith({ 'config.json': FILES['config.json'], 'model.safetensors': WEIGHTS });
+    expect(await message(get())).toMatch(/org\/model has no tokenizer\.json on the hub/);
+    expect(hub.requests.filter((request) => request.includes('/resolve/'))).toEqual([]);
   });
 
   it('weights in another format, and missing shards', async () => {
@@ -300,6 +547,7 @@ describe('trouble that stays', () => {
       'model-00001-of-00002.safetensors': WEIGHTS,
     });
     expect(await message(sharded.get())).toMatch(/has no model-00002-of-00002\.safetensors on the hub/);
+    expect(sharded.hub.requests.join(' ')).not.toContain('00001');
   });
 
   it('an abort ends with its reason and keeps what is there', async () => {
@@ -403,6 +651,18 @@ describe('the environment', () => {
     const folder = scratchFolder();
     writeFileSync(join(folder, 'token'), 'hf_file\n');
     expect(hubSettings({ HF_HOME: folder }).token).toBe('hf_file');
+    for (const empty of ['', ' \n'])
+      expect(hubSettings({ HF_HOME: folder, HF_TOKEN: empty }).token).toBe('hf_file');
+    expect(hubSettings({ HF_HOME: folder, HF_TOKEN: '', HUGGING_FACE_HUB_TOKEN: 'hf_y' }).token).toBe('hf_y');
+    const home = { HOME: '/home/me', DATA: '/data' };
+    expect(hubSettings({ ...home, HF_HOME: '~/x' }).cache).toBe('/home/me/x/hub');
+    expect(hubSettings({ ...home, HF_HOME: '~' }).cache).toBe('/home/me/hub');
+    expect(hubSettings({ ...home, HF_HOME: '/a/~x' }).cache).toBe('/a/~x/hub');
+    expect(hubSettings({ ...home, HF_HUB_CACHE: '${DATA}/hub$NOTHING' }).cache).toBe('/data/hub$NOTHING');
+    expect(hubSettings({ ...home, HF_HOME: '', XDG_CACHE_HOME: '', HF_ENDPOINT: '' })).toMatchObject({
+      cache: '/home/me/.cache/huggingface/hub',
+      endpoint: 'https://huggingface.co',
+    });
     expect(() => hubSettings({ HF_HOME: folder, HF_TOKEN: 'a b' })).toThrow(/has a space or a line break/);
     expect(() => hubSettings({ HF_ENDPOINT: 'ftp://x' })).toThrow(/HF_ENDPOINT is no address/);
   });

@@ -1,8 +1,8 @@
 /** @module From a model's name to a folder: one that is there, one from the cache, one that is fetched. */
 import { existsSync } from 'node:fs';
-import { UserError } from '../../util/errors.js';
+import { messageOf, UserError } from '../../util/errors.js';
 import { EMBEDDED_MODEL, EMBEDDED_NAME } from '../embedded.js';
-import { isHubName, lacking, ModelCache } from './cache.js';
+import { isHubName, lacking, lackingOf, ModelCache } from './cache.js';
 import { download } from './download.js';
 import { type HubFile, type HubListing, listModel } from './listing.js';
 import { type HubSettings, hubSettings } from './settings.js';
@@ -27,6 +27,8 @@ export interface ResolveOptions {
 
 /** Files fetched at once: more do not make a line faster. */
 const AT_ONCE = 4;
+/** How long a hub may be silent that is asked only whether there is something new, in milliseconds; huggingface_hub's limit. */
+const SHORT_MS = 10_000;
 const REVISION = /^[\w./-]{1,128}$/u;
 
 /** What can be needed of a model in safetensors; other formats of the weights and pictures of the card are left. */
@@ -55,19 +57,29 @@ export async function resolveModel(nameOrFolder: string, options: ResolveOptions
   const settings = options.settings ?? hubSettings();
   const cache = new ModelCache(settings.cache, name);
   if (settings.offline) return fromCache(cache, revision, 'HF_HUB_OFFLINE is set');
-  let listing: HubListing;
+  const whole = cache.whole(revision);
+  // A model that is there whole does not need the hub, so that is not waited for long.
+  const patience =
+    whole === null ? {} : { attempts: 1, silenceMs: Math.min(settings.silenceMs ?? SHORT_MS, SHORT_MS) };
   try {
-    listing = await listModel(name, revision, settings, options.signal);
+    const isWanted = (path: string): boolean => WANTED.test(path);
+    const listing = await listModel(name, revision, isWanted, { ...settings, ...patience }, options.signal);
+    return await fetchAll(listing, cache, revision, settings, options);
   } catch (error) {
-    const commit = cache.commitOf(revision);
-    const isWhole =
-      commit !== null && existsSync(cache.snapshot(commit)) && lacking(cache.snapshot(commit)).length === 0;
-    // A model that is there whole does not need the hub.
-    if (isWhole && error instanceof UserError) return cache.snapshot(commit);
-    throw error;
+    if (whole !== null && (error instanceof UserError || isStorage(error))) return whole;
+    throw isStorage(error) ? unwritable(cache, error) : error;
   }
-  return fetchAll(listing, cache, revision, settings, options);
 }
+
+const STORAGE_CODES = new Set(['EROFS', 'EACCES', 'EPERM', 'ENOSPC', 'EDQUOT', 'ENOTDIR', 'EEXIST']);
+const isStorage = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && STORAGE_CODES.has(String(error.code));
+
+const unwritable = ({ name, folder }: ModelCache, error: unknown): UserError =>
+  new UserError(
+    `${name} cannot be fetched into ${folder} (${messageOf(error)}): change the permissions, or set HF_HOME elsewhere`,
+    { code: 'storage', cause: error },
+  );
 
 /** @throws UserError that names what is missing. */
 function fromCache(cache: ModelCache, revision: string, why: string): string {
@@ -83,15 +95,21 @@ function fromCache(cache: ModelCache, revision: string, why: string): string {
 }
 
 async function fetchAll(
-  { commit, files }: HubListing,
+  { commit, files: wanted, others }: HubListing,
   cache: ModelCache,
   revision: string,
   settings: HubSettings,
   { onProgress, signal }: ResolveOptions,
 ): Promise<string> {
   const { name } = cache;
-  const wanted = files.filter(({ path }) => WANTED.test(path));
-  refuseUnreadable(name, files);
+  refuseUnreadable(name, wanted, others);
+  const names = new Set(wanted.map(({ path }) => path));
+  const refuseLacking = (): void =>
+    refuseMissing(
+      name,
+      lackingOf((file) => names.has(file), cache.snapshot(commit)),
+    );
+  refuseLacking();
   const received = new Map<string, number>();
   const total = wanted.reduce((sum, { size }) => sum + size, 0);
   const told = (file: HubFile, bytes: number): void => {
@@ -101,11 +119,14 @@ async function fetchAll(
   };
   const failed = new AbortController();
   const stop = AbortSignal.any([failed.signal, ...(signal ? [signal] : [])]);
-  const queue = [...wanted];
-  const work = async (): Promise<void> => {
+  const fetchNext = async (queue: HubFile[]): Promise<void> => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      const { path, etag } = file;
+      const { path, etag, size } = file;
       const own = file;
+      if (cache.has(commit, path, size)) {
+        told(own, size);
+        continue;
+      }
       const url = `${settings.endpoint}/${name}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
       await download(url, file, cache, {
         settings,
@@ -116,26 +137,42 @@ async function fetchAll(
       await cache.link(commit, path, etag);
     }
   };
+  const fetchTogether = async (files: HubFile[]): Promise<void> => {
+    await Promise.all(Array.from({ length: AT_ONCE }, () => fetchNext(files)));
+  };
+  const isWeights = ({ path }: HubFile): boolean => path.endsWith('.safetensors');
   try {
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    await fetchTogether(wanted.filter((file) => !isWeights(file)));
+    // The list of shards is among the small files: what is missing is said before the large ones come.
+    refuseLacking();
+    await fetchTogether(wanted.filter(isWeights));
   } catch (error) {
     failed.abort(error);
     throw error;
   }
-  await cache.remember(revision, commit);
-  const missing = lacking(cache.snapshot(commit));
-  if (missing.length > 0) {
-    throw new UserError(
-      `${name} has no ${missing.join(', ')} on the hub, so it cannot be run; take another model or revision`,
-    );
-  }
+  await cache.remember(revision, commit).catch((error: unknown) => {
+    // A cache that cannot be written has the model all the same.
+    if (!isStorage(error)) throw error;
+  });
+  refuseMissing(name, lacking(cache.snapshot(commit)));
   return cache.snapshot(commit);
 }
 
+function refuseMissing(name: string, missing: readonly string[]): void {
+  if (missing.length === 0) return;
+  throw new UserError(
+    `${name} has no ${missing.join(', ')} on the hub, so it cannot be run; take another model or revision`,
+    { code: 'not_found' },
+  );
+}
+
+/** Names of weights in formats that are not read, as far as they can be printed. */
+const OTHER_WEIGHTS = /^[\w./ +=@-]{1,255}\.(?:bin|pt|pth|gguf|onnx|h5|msgpack)$/u;
+
 /** Said before gigabytes are fetched for nothing. */
-function refuseUnreadable(name: string, files: readonly HubFile[]): void {
-  if (files.some(({ path }) => path.endsWith('.safetensors') && WANTED.test(path))) return;
-  const others = files.filter(({ path }) => /\.(?:bin|pt|pth|gguf|onnx|h5|msgpack)$/u.test(path));
-  const has = others.length === 0 ? 'no weights' : `its weights as ${others[0].path}, which is not read`;
-  throw new UserError(`${name} has ${has}; take a model with model.safetensors`);
+function refuseUnreadable(name: string, wanted: readonly HubFile[], others: readonly string[]): void {
+  if (wanted.some(({ path }) => path.endsWith('.safetensors'))) return;
+  const other = others.find((path) => OTHER_WEIGHTS.test(path));
+  const has = other === undefined ? 'no weights' : `its weights as ${other}, which is not read`;
+  throw new UserError(`${name} has ${has}; take a model with model.safetensors`, { code: 'unsupported' });
 }
