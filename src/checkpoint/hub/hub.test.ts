@@ -281,7 +281,9 @@ describe('locks', () => {
     const longAgo = new Date(Date.now() - 3_600_000);
     utimesSync(path, longAgo, longAgo);
     // With the default times: watching it would take half a minute.
-    await (await lock(path))();
+    const unlock = await lock(path);
+    expect(readFileSync(path, 'utf8')).toContain(hostname());
+    await unlock();
   });
 
   it('whose holder lives are waited for, however long that takes, and go to one waiter after the other', async () => {
