@@ -8,6 +8,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { EMBEDDED_MODEL } from '../src/checkpoint/embedded.js';
 import { LocalEngine } from '../src/engines/local.js';
 import { type GroundedReading, groundedTable, readBothWays } from '../src/evaluation/grounded.js';
 import {
@@ -19,7 +20,7 @@ import {
   SHIPPED_RULES,
   testScene,
 } from '../src/evaluation/ruled-pages.js';
-import { DEFAULT_MAX_NEW_TOKENS, EMBEDDED_MODEL } from '../src/guard/guard.js';
+import { DEFAULT_MAX_NEW_TOKENS } from '../src/guard/guard.js';
 import { TOP_LOGPROBS } from '../src/guard/probability.js';
 import { profileOfFolder } from '../src/guard/settings.js';
 import { factsOf } from '../src/iconworld/captions.js';
