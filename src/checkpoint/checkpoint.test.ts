@@ -215,6 +215,20 @@ describe('writing', () => {
     checkpoint.close();
   });
 
+  it.each([
+    ['{"profile": "iconworld", "vocabulary": "words.json"}', '{\n  "profile": "iconworld"\n}\n'],
+    ['{"profile":"paper"}', '{"profile":"paper"}'],
+    ['{', '{'],
+  ])('leaves the words of the old weights out of %s', async (text, written) => {
+    const from = scratchFolder();
+    writeFileSync(join(from, 'guard.json'), text);
+    writeFileSync(join(from, 'words.json'), '{}');
+    const folder = join(scratchFolder(), 'out');
+    await writeCheckpoint(folder, contents(1, { from }));
+    expect(readFileSync(join(folder, 'guard.json'), 'utf8')).toBe(written);
+    expect(readdirSync(folder)).not.toContain('words.json');
+  });
+
   it('writes shards with an index, and one file in their place later', async () => {
     const folder = join(scratchFolder(), 'out');
     await writeCheckpoint(folder, contents(1, { config: { tie_word_embeddings: false }, maxShardBytes: 16 }));

@@ -33,6 +33,9 @@ export interface CheckpointContents {
 /** transformers' default was 5 GB per shard for years (transformers:modeling_utils.py, `save_pretrained`). */
 const MAX_SHARD_BYTES = 5e9;
 
+/** How a checkpoint says which profile its weights were trained with (`guard/settings.ts`). */
+const GUARD_FILE = 'guard.json';
+
 /** What belongs to a checkpoint besides config and weights, in the layouts of the hub and of transformers 5. */
 const COMPANIONS: readonly string[] = [
   'generation_config.json',
@@ -47,8 +50,21 @@ const COMPANIONS: readonly string[] = [
   'processor_config.json',
   'chat_template.json',
   'chat_template.jinja',
-  'guard.json',
+  GUARD_FILE,
 ];
+
+/** The words that `guard.json` says its weights were trained on are not those of weights that went on training. */
+function withoutVocabulary(bytes: Buffer): string | Uint8Array {
+  let settings: unknown;
+  try {
+    settings = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return bytes;
+  }
+  if (typeof settings !== 'object' || settings === null || !('vocabulary' in settings)) return bytes;
+  const { vocabulary: _, ...rest } = settings;
+  return `${JSON.stringify(rest, null, 2)}\n`;
+}
 
 /** Weight files are replaced as a whole; anything else that a folder holds and that is not written anew stays. */
 const isWeights = (name: string): boolean => /^model.*\.safetensors(\.index\.json)?$/.test(name);
@@ -82,7 +98,9 @@ export async function writeCheckpoint(path: string, contents: CheckpointContents
     const small = new Map<string, string | Uint8Array>();
     if (from !== undefined) {
       for (const name of COMPANIONS) {
-        if (existsSync(join(from, name))) small.set(name, readRegularFile(join(from, name)));
+        if (!existsSync(join(from, name))) continue;
+        const bytes = readRegularFile(join(from, name));
+        small.set(name, name === GUARD_FILE ? withoutVocabulary(bytes) : bytes);
       }
     }
     for (const [name, content] of Object.entries(contents.extraFiles ?? {})) small.set(name, content);

@@ -50,7 +50,7 @@ export function readBothWays(
 }
 
 /** A verdict on the wrong side with more than this is confidently wrong. */
-export const CONFIDENT = 0.95;
+const CONFIDENT = 0.95;
 
 /** Counts of verdicts. */
 export interface GroundedCounts {
@@ -58,7 +58,7 @@ export interface GroundedCounts {
   readonly unsafe: number;
   readonly right: number;
   readonly invalid: number;
-  /** Wrong with more than {@link CONFIDENT} for the wrong side. */
+  /** Wrong with more than 0.95 for the wrong side. */
   readonly confidentlyWrong: number;
   /** Unsafe and said to be safe. */
   readonly falselySafe: number;
