@@ -37,7 +37,7 @@ async function examine(folder: string, { seed, limit, questions }: Asked): Promi
 }
 
 const COLUMNS: readonly (readonly [keyof GainFigures, string])[] = [
-  ['macroF1', 'macro-F1, L1–L5'],
+  ['levelsF1', 'F1, mean of L1–L5'],
   ['freeF1', 'F1, free'],
   ['safeAccuracy', 'safe right'],
   ['unsafeAccuracy', 'unsafe right'],

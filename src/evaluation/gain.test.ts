@@ -39,7 +39,7 @@ describe('what training gave', () => {
   });
 
   it('is the difference of the scores, its interval around it, and the mean over runs', () => {
-    const before = gainFigures(halfWrong).macroF1 ?? Number.NaN;
+    const before = gainFigures(halfWrong).levelsF1 ?? Number.NaN;
     const gain = gainOver('levels', halfWrong, [oracle]);
     expect(gain.value).toBeCloseTo(1 - before, 12);
     expect(gain.low).toBeLessThan(1 - before);
@@ -50,7 +50,7 @@ describe('what training gave', () => {
 
   it('tells the format from the judgement, and the classes apart', () => {
     expect(gainFigures(oracle)).toEqual({
-      macroF1: 1,
+      levelsF1: 1,
       freeF1: 1,
       safeAccuracy: 1,
       unsafeAccuracy: 1,
@@ -58,10 +58,10 @@ describe('what training gave', () => {
       accuracyOfReadable: 1,
       questions: 0.5,
     });
-    const { invalid, accuracyOfReadable, macroF1 } = gainFigures(unreadable);
+    const { invalid, accuracyOfReadable, levelsF1 } = gainFigures(unreadable);
     expect(invalid).toBeCloseTo(0.25, 1);
     expect(accuracyOfReadable).toBe(1);
-    expect(macroF1).toBeLessThan(1);
+    expect(levelsF1).toBeLessThan(1);
   });
 
   it('shows a model that calls everything unsafe', async () => {

@@ -1,6 +1,6 @@
 /** @module What training gave: evaluations of the same judgements before and after, compared picture by picture. */
 import { accuracy, binaryF1, bootstrap, type Estimate, mean } from './metrics.js';
-import { macroF1, type Picture, type TinyEvaluation } from './tiny-eval.js';
+import { levelsF1, type Picture, type TinyEvaluation } from './tiny-eval.js';
 
 /** A model's evaluation and the share of questions about pictures that it answers to the letter. */
 export interface Examined {
@@ -8,9 +8,9 @@ export interface Examined {
   readonly questions: number;
 }
 
-/** Macro-F1 over the levels and F1 under free policies: the two kinds of policies that training never saw. */
+/** The mean F1 over the levels and the F1 under free policies: the two kinds of policies that training never saw. */
 export const GAIN_PARTS = {
-  levels: macroF1,
+  levels: levelsF1,
   free: (pictures: readonly Picture[]) => binaryF1(pictures.flat()),
 };
 export type GainPart = keyof typeof GAIN_PARTS;
@@ -40,7 +40,7 @@ export function gainOver(part: GainPart, start: Examined, runs: readonly Examine
 }
 
 export interface GainFigures {
-  readonly macroF1: number | null;
+  readonly levelsF1: number | null;
   readonly freeF1: number | null;
   /** Share of safe judgements called safe, and of unsafe ones called unsafe: always saying one of them shows here. */
   readonly safeAccuracy: number | null;
@@ -55,7 +55,7 @@ export function gainFigures({ evaluation: { pictures }, questions }: Examined): 
   const all = [...pictures.levels, ...pictures.free].flat();
   const readable = all.filter(({ verdict }) => verdict !== 'invalid');
   return {
-    macroF1: GAIN_PARTS.levels(pictures.levels),
+    levelsF1: GAIN_PARTS.levels(pictures.levels),
     freeF1: GAIN_PARTS.free(pictures.free),
     safeAccuracy: accuracy(all.filter(({ unsafe }) => !unsafe)),
     unsafeAccuracy: accuracy(all.filter(({ unsafe }) => unsafe)),

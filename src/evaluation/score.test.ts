@@ -37,14 +37,15 @@ describe('scoreAnswer', () => {
       together: { right: 1, of: 1 },
       atMost: { right: 1, of: 1 },
       spurious: 0,
+      refused: false,
     });
   });
 
   it('counts a wrong number, and a wrong word of a quotation, against quoted alone', () => {
     const wrongNumber = gold.replace(`${drink.name}: alcohol [1]`, `${drink.name}: alcohol [2]`);
-    expect(score(wrongNumber)).toEqual({ ...score(gold), quoted: { right: 2, of: 3 } });
+    expect(score(wrongNumber)).toEqual({ ...score(gold), quoted: { right: 2, of: 3 }, refused: true });
     const wrongWord = gold.replaceAll('No weapons of any kind.', 'No weapons of that kind.');
-    expect(score(wrongWord)).toEqual({ ...score(gold), quoted: { right: 1, of: 3 } });
+    expect(score(wrongWord)).toEqual({ ...score(gold), quoted: { right: 1, of: 3 }, refused: true });
   });
 
   it('counts a wrong status without the quotation', () => {
@@ -71,7 +72,7 @@ describe('scoreAnswer', () => {
 
   it('wants group lines right in number, words, count and status, and no others', () => {
     const wrongCount = gold.replace('weapons: 2 [5]', 'weapons: 1 [5]');
-    expect(score(wrongCount)).toEqual({ ...score(gold), atMost: { right: 0, of: 1 } });
+    expect(score(wrongCount)).toEqual({ ...score(gold), atMost: { right: 0, of: 1 }, refused: true });
     const none = answerText({ setting: null, things: [harmless] }, policy);
     const extra = none.replace('</think>', '\nweapons: 1 [5] "At most two weapons." kept</think>');
     const alone = scoreAnswer(extra, { setting: null, things: [harmless] }, policy);

@@ -1,8 +1,11 @@
 /** @module One answer held against the facts and the policy: what is named, cited, concluded. */
 import type { AnsweredGroup, AnsweredThing } from '../guard/profiles/iconworld-answer.js';
+import { groundsProblem } from '../guard/profiles/iconworld-grounds.js';
+import { Vocabulary } from '../guard/vocabulary.js';
 import { parseAnswer, seenLine } from '../iconworld/answer.js';
 import { type GroupJudgement, judgeScene } from '../iconworld/label.js';
 import type { IconPolicy, SceneFacts } from '../iconworld/types.js';
+import { trainingVocabulary } from '../iconworld/vocabulary.js';
 import { overlapOf } from '../util/overlap.js';
 import type { Tally } from './metrics.js';
 
@@ -27,7 +30,12 @@ export interface AnswerScore extends SeenScore {
   readonly atMost: Tally;
   /** Lines of either kind that should not be there. */
   readonly spurious: number;
+  /** Whether the profile, which checks what a verdict rests on, reads this verdict as invalid. */
+  readonly refused: boolean;
 }
+
+/** What the models of IconWorld were trained to read. */
+const VOCABULARY = new Vocabulary(trainingVocabulary());
 
 const SEEN_LINE = /^(?:<think>)?([^:]+): (.+)\.$/;
 
@@ -52,6 +60,7 @@ export function scoreAnswer(
   const gold = judgeScene(facts, { statements });
   const read = parseAnswer(answer);
   const textOf = (number: number): string => statements[number - 1].text;
+  const texts = statements.map(({ text }) => text);
   const lines = gold.things.map(({ icon, number, banned }) => ({
     status: `${icon.name}: ${number === null ? 'harmless' : banned ? 'banned' : 'allowed'}`,
     citation: number === null ? null : `${icon.name} [${number}] ${textOf(number)}`,
@@ -83,6 +92,7 @@ export function scoreAnswer(
     spurious: read.groups.filter(
       ({ citation }) => !gold.groups.some(({ number }) => number === citation.number),
     ).length,
+    refused: read.kind === 'judged' && groundsProblem(read, texts, VOCABULARY) !== null,
   };
 }
 

@@ -32,7 +32,7 @@ describe('the IconWorld evaluation', () => {
       expect(evaluation.metrics).toHaveProperty(name, { value, low: value, high: value });
     }
     expect(metricsJson(evaluation)).toBe(
-      '{"macroF1":1,"freeF1":1,"pss":1,"invalid":0,"named":1,"quoted":1,"unseenStyleF1":1,"newWordsF1":1}',
+      '{"levelsF1":1,"freeF1":1,"pss":1,"invalid":0,"named":1,"quoted":1,"unseenStyleF1":1,"newWordsF1":1}',
     );
   });
 
@@ -50,13 +50,13 @@ describe('the IconWorld evaluation', () => {
 
   it('gives "always safe" nothing', async () => {
     const { metrics } = await evaluate(({ answer }) => yes(answer));
-    expect(metrics).toMatchObject({ freeF1: { value: 0 }, macroF1: { value: 0 }, pss: { value: 0 } });
+    expect(metrics).toMatchObject({ freeF1: { value: 0 }, levelsF1: { value: 0 }, pss: { value: 0 } });
   });
 
   it('counts garbage as wrong in every judgement', async () => {
     const evaluation = await evaluate(() => 'beer [1]');
     expect(valuesOf(metricsJson(evaluation))).toEqual({
-      macroF1: 0,
+      levelsF1: 0,
       freeF1: 0,
       pss: 0,
       invalid: 1,
@@ -75,7 +75,7 @@ describe('the IconWorld evaluation', () => {
       unseenStyleF1: { value: 1 },
     });
     const levels = await evaluate((item) => (item.part === 'levels' ? yes(item.answer) : item.answer));
-    expect(levels.metrics).toMatchObject({ freeF1: { value: 1 }, macroF1: { value: 0 }, pss: { value: 0 } });
+    expect(levels.metrics).toMatchObject({ freeF1: { value: 1 }, levelsF1: { value: 0 }, pss: { value: 0 } });
   });
 
   it('says what became of each judgement, in order, and the same for the same answers', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { EMBEDDED_MODEL } from '../checkpoint/embedded.js';
 import { Vocabulary } from '../guard/vocabulary.js';
+import { Policy } from '../policy/policy.js';
 import { Random } from '../util/random.js';
 import { namedBy } from './label.js';
 import { phraseRule, voiceSentence } from './phrasing.js';
@@ -74,6 +75,11 @@ describe('the vocabulary of training', () => {
         known[i].rules !== (rule.kind !== 'voice' || /\b(?:most|not|show)\b/i.test(text)),
     );
     expect(wrong.map(({ text }) => text).slice(0, 5)).toEqual([]);
+  });
+
+  it("has every word of README's own policy", async () => {
+    const { statements } = await Policy.load('policies/school-newsletter.md');
+    expect(vocabulary.unknownWords(statements)).toEqual([]);
   });
 
   it('has the words of the test, and misses words in every sentence of new words', () => {

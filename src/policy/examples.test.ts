@@ -32,7 +32,7 @@ const EXAMPLES: readonly (readonly [string, string, number, string, string])[] =
     'school-newsletter.md',
     'School newsletter',
     9,
-    'Every picture is seen by children and their families.',
+    'Our pictures are seen by visitors of all ages.',
     'Any other sensitive subject is not allowed.',
   ],
 ];
