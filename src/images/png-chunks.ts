@@ -17,7 +17,7 @@ const isCritical = (type: string): boolean => /^[A-Z]/u.test(type);
 
 /**
  * The same picture without metadata, its data in one chunk, and the orientation that EXIF, an ImageMagick profile or XMP
- * names before or behind the data. Chunks that make up the picture must have their checksums, and the end must be there.
+ * names before or behind the data. All chunks must have their checksums, as in Pillow, and the end must be there.
  */
 export function plainPng(bytes: Uint8Array, refuse: Refuse): Plain {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -35,7 +35,8 @@ export function plainPng(bytes: Uint8Array, refuse: Refuse): Plain {
     const type = String.fromCharCode(...bytes.subarray(at + 4, at + HEAD));
     const content = bytes.subarray(at + HEAD, end - CHECKSUM);
     const matters = type === IDAT || KEPT.has(type) || isCritical(type);
-    if (matters && crc32(bytes.subarray(at + 4, end - CHECKSUM)) !== view.getUint32(end - CHECKSUM)) {
+    // A damaged type would make a chunk of pixels look like one that may be skipped.
+    if (crc32(bytes.subarray(at + 4, end - CHECKSUM)) !== view.getUint32(end - CHECKSUM)) {
       return refuse.damaged(`the checksum of its ${JSON.stringify(type)} chunk is wrong`);
     }
     if (type === IDAT) data.push(content);

@@ -48,8 +48,15 @@ export class DecodePool {
   readonly #waiting: Task[] = [];
   readonly #decoders = new Set<Decoder>();
 
-  constructor(size: number = Math.min(availableParallelism(), MOST_DECODERS)) {
+  readonly #onRss: ((bytes: number) => void) | undefined;
+
+  /** @param onRss told the resident memory of a decoder, in bytes, after each picture that it decoded. */
+  constructor(
+    size: number = Math.min(availableParallelism(), MOST_DECODERS),
+    onRss?: (bytes: number) => void,
+  ) {
     this.#size = size;
+    this.#onRss = onRss;
   }
 
   /** @throws UserError for a picture that cannot be read; what ends the signal is thrown as its reason. */
@@ -108,6 +115,7 @@ export class DecodePool {
     while (this.#waiting.length > 0 && this.#decoders.size < this.#size) {
       const decoder = new Decoder({
         idle: () => this.#dispatch(),
+        rss: (bytes) => this.#onRss?.(bytes),
         ended: () => {
           this.#decoders.delete(decoder);
           this.#dispatch();
@@ -122,6 +130,7 @@ export class DecodePool {
 
 interface DecoderEvents {
   readonly idle: () => void;
+  readonly rss: (bytes: number) => void;
   readonly ended: () => void;
 }
 
@@ -203,6 +212,7 @@ class Decoder {
         task.done(report, bytes);
         break;
       case 'image':
+        this.#events.rss(report.rss);
         task.done(report, bytes);
         break;
       case 'refused':
