@@ -37,6 +37,21 @@ function bmp(parts: BmpParts): Buffer {
 const RED_AND_GREEN = [0, 0, 255, 0, 0, 255, 0, 0];
 const two = { width: 1, height: 2, bits: 24, pixels: [1, 2, 3, 0, 4, 5, 6, 0] };
 
+/** Two red, end of line; one green, the rest of the line skipped. */
+const runs = {
+  width: 3,
+  height: 2,
+  bits: 8,
+  compression: 1,
+  colours: 2,
+  palette: RED_AND_GREEN,
+  pixels: [2, 0, 1, 1, 0, 0, 0, 2, 1, 0, 2, 1, 0, 1],
+};
+const [RED, GREEN] = [
+  [255, 0, 0],
+  [0, 255, 0],
+];
+
 describe('BMP', () => {
   it.each([
     { name: '24 bits, bottom row first', parts: two, rgb: [6, 5, 4, 3, 2, 1] },
@@ -81,6 +96,33 @@ describe('BMP', () => {
       rgb: [0, 255, 0],
     },
     {
+      name: 'run lengths of 8 bits, with a step to the right',
+      parts: runs,
+      rgb: [RED, GREEN, GREEN, RED, RED, GREEN].flat(),
+    },
+    {
+      name: 'run lengths of 4 bits, plain pixels among them',
+      parts: {
+        ...runs,
+        bits: 4,
+        compression: 2,
+        pixels: [3, 0x01, 0, 0, 0, 3, 0x10, 0x10, 0, 1],
+      },
+      rgb: [GREEN, RED, GREEN, RED, GREEN, RED].flat(),
+    },
+    {
+      name: '2 bits with a palette',
+      parts: {
+        width: 3,
+        height: 1,
+        bits: 2,
+        colours: 2,
+        palette: RED_AND_GREEN,
+        pixels: [0b00010000, 0, 0, 0],
+      },
+      rgb: [RED, GREEN, RED].flat(),
+    },
+    {
       name: '32 bits, the fourth byte unused',
       parts: { width: 1, height: 1, bits: 32, pixels: [1, 2, 3, 0] },
       rgb: [3, 2, 1],
@@ -121,17 +163,19 @@ describe('BMP', () => {
       message: /a pixel names a colour that its palette lacks/,
     },
     {
-      name: 'run-length compression',
-      bytes: bmp({
-        width: 1,
-        height: 1,
-        bits: 8,
-        compression: 1,
-        colours: 2,
-        palette: RED_AND_GREEN,
-        pixels: [1, 0, 0, 1],
-      }),
+      name: 'run lengths that end early',
+      bytes: bmp({ ...runs, pixels: [2, 1, 0, 1] }),
+      message: /its run lengths end before its pixels do/,
+    },
+    {
+      name: 'run lengths of the wrong kind',
+      bytes: bmp({ ...runs, bits: 4 }),
       message: /is compressed \(method 1\), which is not read here; convert it to PNG first/,
+    },
+    {
+      name: 'a PNG inside',
+      bytes: bmp({ ...runs, bits: 24, compression: 5 }),
+      message: /is compressed \(method 5\), which is not read here; convert it to PNG first/,
     },
     {
       name: 'no width',
