@@ -5,48 +5,18 @@ import { decodeImage } from '../src/images/decode.js';
 import { plainWebp } from '../src/images/webp.js';
 import { refusals } from '../src/images/plain.js';
 import { imageCampaign } from './fuzz/image-campaign.js';
-import { tiledTiff } from './fuzz/seeds.js';
-
-/** An animation of `count` frames of 1 × 1. */
-async function animatedWebp(count: number): Promise<Buffer> {
-  const one = await sharp({ create: { width: 1, height: 1, channels: 3, background: '#c80a1e' } })
-    .webp({ lossless: true })
-    .toBuffer();
-  const bitstream = one.subarray(12);
-  const chunk = (type: string, data: Buffer): Buffer => {
-    const head = Buffer.alloc(8);
-    head.write(type, 'latin1');
-    head.writeUInt32LE(data.length, 4);
-    return Buffer.concat([head, data, Buffer.alloc(data.length % 2)]);
-  };
-  const extended = Buffer.alloc(10);
-  extended[0] = 0x02;
-  const frame = chunk('ANMF', Buffer.concat([Buffer.alloc(16), bitstream]));
-  const body = Buffer.concat([
-    Buffer.from('WEBP'),
-    chunk('VP8X', extended),
-    chunk('ANIM', Buffer.alloc(6)),
-    Buffer.alloc(frame.length * count, frame),
-  ]);
-  return chunk('RIFF', body);
-}
-
-/** One box of `bytes` bytes that names brands, `first` before all others. */
-function brands(bytes: number, first: string): Buffer {
-  const file = Buffer.alloc(bytes, 'xxxx');
-  file.writeUInt32BE(bytes);
-  file.write(`ftyp${first}`, 4, 'latin1');
-  return file;
-}
+import { animatedWebp, brandsFile, tiledTiff } from './fuzz/seeds.js';
 
 describe('pictures that cost more than they weigh', () => {
   it('of 100,000 frames the first one is read, and the others are not walked', async () => {
-    const film = await animatedWebp(100_000);
+    const film = await animatedWebp(100_000, '#c80a1e');
     const { width, height, data } = await decodeImage(film);
     expect([width, height, ...data]).toEqual([1, 1, 200, 10, 30]);
     // What the decoder is given is one picture, however long the film is.
     const given = plainWebp(film, refusals('the image', 'WebP')).bytes.length;
-    expect(given).toBe(plainWebp(await animatedWebp(1), refusals('the image', 'WebP')).bytes.length);
+    expect(given).toBe(
+      plainWebp(await animatedWebp(1, '#c80a1e'), refusals('the image', 'WebP')).bytes.length,
+    );
   });
 
   it.each([
@@ -54,7 +24,7 @@ describe('pictures that cost more than they weigh', () => {
     { name: 'AVIF', first: 'avif', message: /\(AVIF\) names more than 64 brands/ },
     { name: 'HEIC', first: 'heic', message: /is a HEIC photo/ },
   ])('60 MB of brands, the first of them $name', async ({ first, message }) => {
-    await expect(decodeImage(brands(60_000_000, first))).rejects.toThrow(message);
+    await expect(decodeImage(brandsFile(60_000_000, first))).rejects.toThrow(message);
   });
 
   it('files beyond the limit of bytes', async () => {

@@ -82,6 +82,15 @@ describe('decodeImage', () => {
     expect(await digest(without)).toBe(await digest(bytes));
   });
 
+  it('reads a progressive JPEG with zeros before its end, and not with other bytes there', async () => {
+    const bytes = golden('progressive.jpg');
+    const end = bytes.length - 2;
+    const padded = (byte: number): Buffer =>
+      Buffer.concat([bytes.subarray(0, end), Buffer.alloc(5, byte), bytes.subarray(end)]);
+    expect(await digest(padded(0))).toBe(await digest(bytes));
+    await expect(decodeImage(padded(1))).rejects.toThrow(/extraneous bytes before marker 0xd9/);
+  });
+
   it('gives back what encodePng wrote', async () => {
     const image = { width: 3, height: 2, data: Uint8Array.from({ length: 18 }, (_, i) => i * 14) };
     const again = await decodeImage(await encodePng(image));

@@ -99,3 +99,18 @@ const adobe = (segment: Uint8Array): Uint8Array => {
   if ((segment[at] ?? 0) > 2) segment[at] = 1;
   return segment;
 };
+
+/** libjpeg's words for bytes that are left over when all pixels are there. */
+const LEFT_OVER = /(\d+) extraneous bytes before marker 0xd9/u;
+
+/**
+ * The file without the zeros that some cameras put before its end, given the decoder's complaint of them; undefined where
+ * it complained of something else, or what is left over is anything but zeros: then the data is damaged.
+ */
+export function withoutPadding(bytes: Uint8Array, complaint: string): Uint8Array | undefined {
+  const count = Number(LEFT_OVER.exec(complaint)?.[1] ?? 0);
+  const end = bytes.length - 2;
+  const padding = bytes.subarray(Math.max(0, end - count), end);
+  if (count === 0 || padding.some((byte) => byte !== 0)) return undefined;
+  return Buffer.concat([bytes.subarray(0, end - count), bytes.subarray(end)]);
+}

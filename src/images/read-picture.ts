@@ -8,7 +8,7 @@ import type { ImageFormat, ReadableName } from './formats.js';
 import type { Size } from './frames.js';
 import { decodeGif } from './gif.js';
 import type { RgbImage } from './image.js';
-import { plainJpeg } from './jpeg.js';
+import { plainJpeg, withoutPadding } from './jpeg.js';
 import { oriented, swapsSides } from './orientation.js';
 import { cmykToRgb, premultipliedOnWhite, toRgb } from './pixels.js';
 import { type Refuse, refusals } from './plain.js';
@@ -50,7 +50,13 @@ const READERS: Readonly<Record<ReadableName, Reader>> = {
     decode: async ({ bytes, options, refuse }) => {
       const plain = plainJpeg(bytes, refuse);
       // libjpeg only warns where pixels are missing, and fills them with gray.
-      const image = await byLibvips(plain.bytes, options, refuse, { failOn: 'warning' });
+      const decode = (jpeg: Uint8Array): Promise<RgbImage> =>
+        byLibvips(jpeg, options, refuse, { failOn: 'warning' });
+      const image = await decode(plain.bytes).catch((error: unknown) => {
+        const padded = withoutPadding(plain.bytes, messageOf(error));
+        if (padded === undefined) throw error;
+        return decode(padded);
+      });
       return oriented(image, plain.orientation);
     },
     measure: async ({ bytes, options, refuse }) => {

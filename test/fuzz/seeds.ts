@@ -21,6 +21,38 @@ function pixels(channels: 3 | 4): Buffer {
   return data;
 }
 
+/** A chunk of a RIFF file, padded to an even length. */
+export function chunked(type: string, data: Uint8Array): Buffer {
+  const head = Buffer.alloc(8);
+  head.write(type, 'latin1');
+  head.writeUInt32LE(data.length, 4);
+  return Buffer.concat([head, data, Buffer.alloc(data.length % 2)]);
+}
+
+/** An animated WebP of `count` frames of 1 × 1 that are all `colour`. */
+export async function animatedWebp(count: number, colour: string): Promise<Buffer> {
+  const one = await sharp({ create: { width: 1, height: 1, channels: 3, background: colour } })
+    .webp({ lossless: true })
+    .toBuffer();
+  const frame = chunked('ANMF', Buffer.concat([Buffer.alloc(16), one.subarray(12)]));
+  const extended = Buffer.alloc(10);
+  // Animated, without alpha; a canvas of 1 × 1.
+  extended[0] = 0x02;
+  const chunks = [chunked('VP8X', extended), chunked('ANIM', Buffer.alloc(6))];
+  return chunked(
+    'RIFF',
+    Buffer.concat([Buffer.from('WEBP'), ...chunks, Buffer.alloc(frame.length * count, frame)]),
+  );
+}
+
+/** An ISO media file of `bytes` bytes that is one box of brands, `first` before all others. */
+export function brandsFile(bytes: number, first: string): Buffer {
+  const file = Buffer.alloc(bytes, 'xxxx');
+  file.writeUInt32BE(bytes);
+  file.write(`ftyp${first}`, 4, 'latin1');
+  return file;
+}
+
 /** A palette of 16 grays in 4 bits. */
 function bmp(): Uint8Array {
   const offset = 54 + 64;
