@@ -10,7 +10,7 @@ import sharp from 'sharp';
 import { animatedWebp, brandsFile, tiledTiff } from '../../test/fuzz/seeds.js';
 import { publish, runBenchmark } from '../shared/benchmark.js';
 import { REPOSITORY, typescript } from '../shared/child.js';
-import { hostileResult } from './image-result.js';
+import { type HostileResult, hostileResult } from './image-result.js';
 
 /** What takes longer than this is ended and said to. */
 const LIMIT_MS = 180_000;
@@ -24,7 +24,7 @@ const { values } = parseArgs({
 
 await runBenchmark(async (folder) => {
   const sources = (values.src ?? [join(REPOSITORY, 'src')]).map((path) => resolve(path));
-  const rows: Record<string, unknown>[] = [];
+  const rows: Row[] = [];
   for (const [name, bytes] of await pictures()) {
     const file = join(folder, 'picture');
     writeFileSync(file, bytes);
@@ -49,7 +49,13 @@ await runBenchmark(async (folder) => {
   });
 });
 
-function measured(source: string, file: string): Record<string, unknown> {
+interface Row extends HostileResult {
+  readonly name: string;
+  readonly source: string;
+  readonly megabytes: number;
+}
+
+function measured(source: string, file: string): HostileResult {
   const [program = '', ...args] = typescript(new URL('./one-image.ts', import.meta.url), source, file);
   const { stdout, signal, status } = spawnSync(program, args, {
     cwd: REPOSITORY,

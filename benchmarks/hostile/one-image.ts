@@ -7,7 +7,7 @@ import type { HostileResult } from './image-result.js';
 
 /** What is measured of a checkout, the same in all of them. */
 interface Measured {
-  decodeImage(file: string): Promise<{ readonly width: number; readonly height: number }>;
+  readonly decodeImage: (file: string) => Promise<{ readonly width: number; readonly height: number }>;
 }
 
 const TICK_MS = 2;

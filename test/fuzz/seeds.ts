@@ -22,7 +22,7 @@ function pixels(channels: 3 | 4): Buffer {
 }
 
 /** A chunk of a RIFF file, padded to an even length. */
-export function chunked(type: string, data: Uint8Array): Buffer {
+function chunked(type: string, data: Uint8Array): Buffer {
   const head = Buffer.alloc(8);
   head.write(type, 'latin1');
   head.writeUInt32LE(data.length, 4);
