@@ -66,9 +66,9 @@ function measured(source: string, file: string): HostileResult {
   const line = stdout.trimEnd().split('\n').at(-1) ?? '';
   if (line.startsWith('{')) return hostileResult.parse(JSON.parse(line));
   return {
-    milliseconds: `> ${LIMIT_MS}`,
-    longestBlockMs: '',
-    peakMib: '',
+    milliseconds: Infinity,
+    longestBlockMs: Infinity,
+    peakMib: Infinity,
     outcome: `ended: ${signal ?? status}`,
   };
 }
