@@ -252,7 +252,7 @@ export class Guard {
    * @example guard.unknownWords('No crossbows.'); // ['crossbows'] with the embedded model
    */
   unknownWords(policy: Policy | string): string[] {
-    const { statements } = typeof policy === 'string' ? Policy.fromMarkdown(policy) : policy;
+    const { statements } = typeof policy === 'string' ? Policy.from(policy) : policy;
     return this.profile.vocabulary?.unknownWords(statements) ?? [];
   }
 

@@ -103,7 +103,7 @@ async function prepare(
   { regime, maxNewTokens, signal, reads }: RegimeSettings & { readonly reads: Reads },
 ): Promise<Prepared> {
   const begun = performance.now();
-  const policy = typeof given === 'string' ? Policy.fromMarkdown(given) : given;
+  const policy = typeof given === 'string' ? Policy.from(given) : given;
   const item = await pictures.item(image, regime === 'fast' ? 1 : maxNewTokens, { signal, reads });
   const chat = profile.messages(item.images, policy);
   return { policy, chat, item, begun, ready: performance.now() };

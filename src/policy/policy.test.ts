@@ -123,6 +123,78 @@ describe('the id', () => {
   });
 });
 
+describe('Policy.from', () => {
+  it.each([
+    'No weapons.',
+    'Waffenverbot!',
+    '禁止武器',
+    'No weapons\nNo alcohol',
+    'weapons banned',
+    'Pictures of README.md or notes.txt are fine.',
+    'No weapons/knives and no and/or rules',
+    'See https://example.org/rules for more. No weapons.',
+  ])('takes %j', (rules) => {
+    expect(Policy.from(rules)).toEqual(Policy.fromMarkdown(rules));
+  });
+
+  it.each([
+    'policies/school-newsletter.md',
+    './museum',
+    '../policies/museum-shop',
+    '/etc/policies/museum.txt',
+    '~/museum.md',
+    'C:\\policies\\museum.md',
+    'policies\\museum.md',
+    'museum.md',
+    'museum.MARKDOWN',
+    'rules.pdf',
+    'museum shop.md',
+    'my policies/school newsletter.md',
+    'file:///policies/museum.md',
+  ])('names the remedy for the path %j', (path) => {
+    expect(() => Policy.from(path)).toThrow(UserError);
+    expect(() => Policy.from(path)).toThrow(/Policy\.load\(|give its text/);
+    expect(() => Policy.from(path)).toThrow(JSON.stringify(path));
+  });
+
+  it.each([
+    ['', 'is empty; write at least one sentence'],
+    [' \n\t', 'is empty; write at least one sentence'],
+    ['https://example.org/rules', 'fetch the page and give its text'],
+    ['weapons', 'is no sentence; write rules'],
+    ['school-newsletter', 'is no sentence; write rules'],
+    ['x'.repeat(5000), 'is no sentence; write rules'],
+    ['# Weapons', 'has no statement'],
+  ])('refuses %j', (rules, message) => {
+    expect(() => Policy.from(rules)).toThrow(UserError);
+    expect(() => Policy.from(rules)).toThrow(message);
+  });
+});
+
+describe('Policy.fromStream', () => {
+  const chunks = async function* (...all: readonly (string | Uint8Array)[]) {
+    for (const one of all) yield await Promise.resolve(Buffer.from(one));
+  };
+  it('reads what comes, a character cut in two included', async () => {
+    const policy = await Policy.fromStream(chunks('No caf', Uint8Array.of(0xc3), Uint8Array.of(0xa9), 's.'));
+    expect(policy.statements).toEqual(['No cafés.']);
+  });
+
+  it('stops at the limit', async () => {
+    let taken = 0;
+    const endless = async function* () {
+      for (;;) {
+        taken++;
+        yield await Promise.resolve(Buffer.alloc(10_000, 'x'));
+      }
+    };
+    await expect(Policy.fromStream(endless(), { source: 'stdin' })).rejects.toThrow(
+      'stdin is more than 64 kB, over the limit of 64 kB',
+    );
+    expect(taken).toBeLessThan(10);
+  });
+});
+
 describe('pages that are refused', () => {
   const table: readonly (readonly [string, string, string])[] = [
     ['empty', '', 'is empty; write at least one sentence'],
@@ -143,6 +215,10 @@ describe('pages that are refused', () => {
       '---\ntitle: [a]\n---\nNo weapons.',
       'the title in the front matter must be text',
     ],
+    ['deep front matter', `---\n${'['.repeat(3000)}\n---\nNo.`, 'nested too deeply'],
+    ['deep lists in the front matter', `---\n${'- '.repeat(1500)}\n---\nNo.`, 'nested too deeply'],
+    ['long front matter', `---\n${'a: b\n'.repeat(2000)}---\nNo.`, 'over the limit of 4000'],
+    ['accents', `No e${'\u0301\u0323'.repeat(20)}.`, 'more than 30 accents on one letter'],
     ['aliases', '---\na: &a [1]\nb: [*a, *a]\n---\nNo weapons.', 'the front matter cannot be read'],
   ];
   it.each(table)('%s', (_, text, message) => {
@@ -181,7 +257,9 @@ describe('Policy.load', () => {
 
   it.each([
     ['missing.md', null, 'there is no such file'],
-    ['latin1.md', Uint8Array.of(0x4e, 0xe9, 0x2e), 'is not UTF-8 text'],
+    ['No weapons.', null, 'give them as text'],
+    ['latin1.md', Uint8Array.of(0x4e, 0xe9, 0x2e), 'is not UTF-8 text (line 1, byte 2 of the file is 0xE9'],
+    ['bare16.md', Buffer.from('No weapons.', 'utf16le'), 'is written in UTF-16; save it as UTF-8'],
     ['utf16.md', Uint8Array.of(0xff, 0xfe, 0x4e, 0), 'is written in UTF-16; save it as UTF-8'],
     ['picture.md', Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0, 0), 'is not UTF-8 text'],
     ['empty.md', '', 'is empty'],

@@ -2,7 +2,12 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { messageOf, UserError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
-import { readPage, splitFrontMatter, statementsOf, stripComments } from './markdown.js';
+import { decodeText } from '../util/text.js';
+import { splitFrontMatter } from './front-matter.js';
+import { stripHidden } from './hidden.js';
+import { readPage } from './page.js';
+import { normalize, withBreaks } from './normal-form.js';
+import { refuseWrongInline, seemsSentence } from './inline-policy.js';
 
 /** The largest policy that is read, in bytes of UTF-8: some 16,000 tokens, twenty times the longest in the benchmarks. */
 export const MAX_POLICY_BYTES = 64_000;
@@ -52,25 +57,53 @@ export class Policy {
    */
   static fromMarkdown(markdown: string, { name, source }: PolicyOptions = {}): Policy {
     const shown = source ?? name ?? 'the policy';
-    const { metadata, body } = splitFrontMatter(normalize(checked(markdown, shown)), shown);
-    const text = normalize(stripComments(body));
-    const page = readPage(text, { headings: true });
-    const title = titleOf(metadata, shown) ?? page.heading ?? name ?? 'untitled policy';
-    return Policy.#of(text, { title, shown, statements: statementsOf(page, { markdown: true }), metadata });
+    const { metadata, body } = splitFrontMatter(normalize(checked(markdown, shown), { breaks: true }), shown);
+    const broken = normalize(stripHidden(body), { breaks: true });
+    const { heading, statements, breaks } = readPage(broken, { markdown: true });
+    const title = titleOf(metadata, shown) ?? heading ?? name ?? 'untitled policy';
+    return Policy.#of(withBreaks(broken, breaks), { title, shown, statements, metadata });
   }
 
   /** A page that is not Markdown: every line counts, `#` and `*` are letters like others; lists are still lists. */
   static fromText(plain: string, { name, source }: PolicyOptions = {}): Policy {
     const shown = source ?? name ?? 'the policy';
     const text = normalize(checked(plain, shown));
-    const statements = statementsOf(readPage(text, { headings: false }), { markdown: false });
+    const { statements } = readPage(text, { markdown: false });
     return Policy.#of(text, { title: name ?? 'untitled policy', shown, statements, metadata: {} });
+  }
+
+  /**
+   * A policy that somebody wrote where a policy is wanted: the rules themselves, as Markdown.
+   * @throws UserError for what is no rule but the path or the name of a file, an address, or a single word; it says what to do.
+   *
+   * @example
+   * Policy.from('No weapons. Alcohol is allowed.');
+   */
+  static from(rules: string, options: PolicyOptions = {}): Policy {
+    refuseWrongInline(rules, options.source ?? options.name ?? 'the policy');
+    return Policy.fromMarkdown(rules, options);
+  }
+
+  /**
+   * Reads bytes that come from elsewhere than a file, such as standard input, as UTF-8 Markdown.
+   * No more than {@link MAX_POLICY_BYTES} are taken. @throws UserError as {@link Policy.load} does.
+   */
+  static async fromStream(stream: AsyncIterable<Uint8Array>, options: PolicyOptions = {}): Promise<Policy> {
+    const shown = options.source ?? options.name ?? 'the policy';
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of stream) {
+      length += chunk.length;
+      if (length > MAX_POLICY_BYTES) throw tooLarge(shown, `more than ${MAX_POLICY_BYTES / 1000} kB`);
+      chunks.push(chunk);
+    }
+    return Policy.fromMarkdown(decodeText(Buffer.concat(chunks), shown, POLICY_REMEDY), options);
   }
 
   /** Reads a UTF-8 file: `.txt` as plain text, anything else as Markdown. Every failure is a `UserError` that names the file. */
   static async load(path: string): Promise<Policy> {
     const bytes = await readBounded(path);
-    const text = decodeUtf8(bytes, path);
+    const text = decodeText(bytes, path, POLICY_REMEDY);
     const extension = extname(path);
     const options = { name: basename(path, extension), source: path };
     return extension.toLowerCase() === '.txt'
@@ -94,20 +127,12 @@ export class Policy {
   ): Policy {
     if (statements.length === 0) {
       const what = text === '' ? 'is empty' : 'has no statement, only headings or marks';
-      throw new UserError(`${shown} ${what}; write at least one sentence, such as "No weapons."`);
+      throw new UserError(`${shown} ${what}; write at least one sentence, such as "No weapons."`, {
+        code: 'invalid_policy',
+      });
     }
     return new Policy(text, title, sha256(text).slice(0, ID_DIGITS), statements, metadata);
   }
-}
-
-/** One form for one content, so that line ends, a byte-order mark and trailing spaces change neither id nor prompt. */
-function normalize(text: string): string {
-  return text
-    .replace(/^\u{FEFF}/u, '')
-    .normalize('NFC')
-    .replace(/\r\n?|[\u0085\u2028\u2029]/gu, '\n')
-    .replace(/[^\S\n]+$/gmu, '')
-    .replace(/^\n+|\n+$/gu, '');
 }
 
 function checked(text: string, shown: string): string {
@@ -116,14 +141,24 @@ function checked(text: string, shown: string): string {
   if (/(?!\s|\u0085)\p{Cc}/u.test(text)) {
     throw new UserError(
       `${shown} holds control characters, so it is no text; give a policy written as UTF-8 text`,
+      { code: 'invalid_policy' },
     );
+  }
+  if (/\p{M}{31}/u.test(text)) {
+    throw new UserError(`${shown} holds more than ${MAX_MARKS} accents on one letter; remove them`, {
+      code: 'invalid_policy',
+    });
   }
   return text;
 }
 
+/** Unicode's limit for text that is read as a stream (UAX #15); putting more in order takes quadratic time. */
+const MAX_MARKS = 30;
+
 function tooLarge(shown: string, size: string): UserError {
   return new UserError(
     `${shown} is ${size}, over the limit of ${MAX_POLICY_BYTES / 1000} kB for a policy; shorten it or split it into several policies`,
+    { code: 'too_large' },
   );
 }
 
@@ -133,6 +168,7 @@ function titleOf(metadata: Readonly<Record<string, unknown>>, shown: string): st
   if (typeof title !== 'string' && typeof title !== 'number') {
     throw new UserError(
       `${shown}: the title in the front matter must be text, such as "title: School newsletter"`,
+      { code: 'invalid_policy' },
     );
   }
   return String(title).replace(/\s+/gu, ' ').trim() || undefined;
@@ -153,7 +189,7 @@ async function readBounded(path: string): Promise<Uint8Array> {
       length += bytesRead;
     }
   } catch (error) {
-    throw new UserError(`cannot read the policy ${path}: ${reasonOf(error)}`);
+    throw cannotRead(path, error);
   } finally {
     await file?.close();
   }
@@ -172,19 +208,26 @@ const REASONS: Readonly<Record<string, string>> = {
   EISDIR: 'it is a folder; give a text or Markdown file',
   EACCES: 'permission denied; make it readable',
   ENOTDIR: 'a part of the path is not a folder',
+  ENAMETOOLONG: 'there is no such file',
 };
 
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return REASONS[code] ?? messageOf(error);
+function cannotRead(path: string, error: unknown): UserError {
+  const system = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const missing = system === 'ENOENT' || system === 'ENAMETOOLONG';
+  // "No weapons." where a path is wanted is what people try first.
+  const shown = path.length > MAX_SHOWN_PATH ? `${path.slice(0, MAX_SHOWN_PATH)}…` : path;
+  const remedy = missing && seemsSentence(path) ? `; ${INLINE_REMEDY}` : '';
+  return new UserError(`cannot read the policy ${shown}: ${REASONS[system] ?? messageOf(error)}${remedy}`, {
+    code: missing ? 'not_found' : 'invalid_policy',
+    cause: error,
+  });
 }
 
-function decodeUtf8(bytes: Uint8Array, path: string): string {
-  const utf16 = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
-  if (utf16) throw new UserError(`${path} is written in UTF-16; save it as UTF-8`);
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new UserError(`${path} is not UTF-8 text; give a policy as a text or Markdown file saved as UTF-8`);
-  }
-}
+/** Characters of a path in a message; what is longer is a policy that was given as a path. */
+const MAX_SHOWN_PATH = 300;
+
+const INLINE_REMEDY =
+  'these look like the rules themselves, so give them as text (in a program Policy.from(text), on the command line --policy-text)';
+
+/** What people can do about a file in another encoding. */
+const POLICY_REMEDY = 'give a policy as a text or Markdown file saved as UTF-8';

@@ -1,26 +1,18 @@
-/** Words whose full stop never ends a sentence; compared in lower case, without the last dot. */
-const ABBREVIATIONS = new Set(
-  'e.g i.e eg ie cf vs v mr mrs ms dr prof st jr sr fig sec art ch pp approx incl excl dept est viz'.split(
-    ' ',
-  ),
-);
+/** @module Where sentences end. The text is walked once; around each mark a fixed number of characters is looked at. */
+import { Abbreviations } from './abbreviations.js';
+import { isWordAt } from './characters.js';
+import { insideEnclosures } from './enclosures.js';
 
-/** Words whose full stop ends a sentence only before a capital: "knives, etc. No alcohol." */
-const ENDS_BEFORE_CAPITAL = new Set('etc al inc ltd co corp a.m p.m'.split(' '));
-
-/** "No. 5" and the like: no end of a sentence before a number. */
-const BEFORE_NUMBER = new Set('no nos p para approx ca'.split(' '));
-
-/** After a dotted acronym ("U.S.") only such a word starts a new sentence; "U.S. Army" stays together. */
-const STARTERS = new Set(
-  'a all an any do everything if in it never no nothing only other the these this'.split(' '),
-);
-
-/** Quotations and brackets: a full stop inside them does not end the sentence around them. */
-const ENCLOSED = /(?<![^\s([])"[^"]*"(?!\w)|“[^”]*”|„[^“”]*[“”]|«[^»]*»|\([^()]*\)/gu;
-
+/** Marks of scripts that write no space behind a sentence, or use the mark for nothing else. */
+const STRONG = '。｡．！？‼⁇⁈⁉।॥۔؟።፧፨។៕။։᠃⸮';
 /** One or more marks that may end a sentence, with the quotes and brackets that close behind them. */
-const TERMINATOR = /([.!?…]+|[。！？]+)(["”“’»)\]]*)/gu;
+const TERMINATOR = new RegExp(String.raw`([.!?…${STRONG}]+)(["”“’»›)\]」』）】》〉］〕]*)`, 'gu');
+const STRONG_MARK = new RegExp(`[${STRONG}]`, 'u');
+const OPENER = /[「『（【《〈［〔“„«‹("[]/u;
+const IDEOGRAPH = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}]/u;
+
+/** Characters before a mark in which an abbreviation stands, and behind it in which a word begins. */
+const WINDOW = 40;
 
 /**
  * The sentences of one paragraph, in order, trimmed, with runs of white space as one space.
@@ -28,19 +20,14 @@ const TERMINATOR = /([.!?…]+|[。！？]+)(["”“’»)\]]*)/gu;
  */
 export function splitSentences(paragraph: string): string[] {
   const text = paragraph.replace(/\s+/gu, ' ').trim();
-  const enclosed = Array.from(text.matchAll(ENCLOSED), (m) => ({ from: m.index, to: m.index + m[0].length }));
+  const enclosed = insideEnclosures(text);
   const sentences: string[] = [];
   let start = 0;
   for (const match of text.matchAll(TERMINATOR)) {
-    const end = match.index + match[0].length;
-    if (enclosed.some(({ from, to }) => end > from && end < to)) continue;
-    const found: Candidate = {
-      before: text.slice(start, match.index),
-      mark: match[1] ?? '',
-      closers: match[2] ?? '',
-      after: text.slice(end),
-    };
-    if (!endsSentence(found)) continue;
+    const [all, mark = '', closers = ''] = match;
+    const end = match.index + all.length;
+    if (enclosed.within(end) || !endsSentence({ text, start, at: match.index, mark, closers, end, enclosed }))
+      continue;
     sentences.push(text.slice(start, end).trim());
     start = end;
   }
@@ -48,33 +35,121 @@ export function splitSentences(paragraph: string): string[] {
   return sentences.filter((sentence) => sentence !== '');
 }
 
-/** A place that may end a sentence, with what stands around it. */
-interface Candidate {
-  readonly before: string;
-  readonly mark: string;
-  readonly closers: string;
-  readonly after: string;
+/** Whether a line of text ends as sentences do, so that a break behind it says nothing new. */
+export function endsLikeSentence(line: string): boolean {
+  const last = line
+    .slice(-WINDOW)
+    .replace(/["”“’»›)\]」』）】》〉］〕*_`]{1,40}$/u, '')
+    .slice(-1);
+  return last !== '' && (/[.!?…]/u.test(last) || STRONG_MARK.test(last));
 }
 
-function endsSentence({ before, mark, closers, after }: Candidate): boolean {
-  if (after === '') return true;
-  if (/^[。！？]/u.test(mark)) return true;
-  if (!after.startsWith(' ')) return false;
-  const next = after.trimStart();
+/** A place that may end a sentence. */
+interface Candidate {
+  readonly text: string;
+  /** Where the sentence begins, its mark stands, and what follows begins. */
+  readonly start: number;
+  readonly at: number;
+  readonly end: number;
+  readonly mark: string;
+  readonly closers: string;
+  readonly enclosed: ReturnType<typeof insideEnclosures>;
+}
+
+function endsSentence(found: Candidate): boolean {
+  const { text, end, mark, closers } = found;
+  if (end === text.length) return true;
+  if (STRONG_MARK.test(mark)) return endsStrongly(found);
+  if (text[end] !== ' ') return betweenIdeographs(found);
+  const next = text.slice(end + 1, end + 1 + WINDOW);
   const lowerFollows = /^\p{Ll}/u.test(next);
   if (lowerFollows && (closers !== '' || mark.length > 1 || mark === '…')) return false;
   if (mark !== '.' || closers !== '') return true;
-  if (/^\s*(\d{1,3}|\p{L})$/u.test(before)) return false;
-  const word = (/[\p{L}\p{N}.]+$/u.exec(before)?.[0] ?? '').toLowerCase();
-  if (ABBREVIATIONS.has(word)) return false;
-  if (BEFORE_NUMBER.has(word)) return !/^\d/u.test(next);
-  if (ENDS_BEFORE_CAPITAL.has(word)) return !lowerFollows;
-  if (/(^|\s|\()\p{Lu}$/u.test(before)) return startsSentence(next);
-  if (/^(\p{L}\.)+\p{L}$/u.test(word)) return startsSentence(next);
-  return true;
+  return fullStopEnds(text.slice(found.start, found.at), next, lowerFollows);
+}
+
+/** 「武器はだめ。」と書いた: what is quoted does not end what quotes it, unless another quotation or a space follows. */
+function endsStrongly({ text, start, at, mark, closers, end, enclosed }: Candidate): boolean {
+  const next = text[end] ?? '';
+  // A decimal in full-width figures, and more marks behind a bracket.
+  if (mark === '．' && /\p{Nd}/u.test(next) && /\p{Nd}/u.test(text[at - 1] ?? '')) return false;
+  if (closers === '' || next === ' ' || OPENER.test(next)) return true;
+  // （…。） as a sentence of its own.
+  return /[)）]$/u.test(closers) && enclosed.opening(end) <= start + (text[start] === ' ' ? 1 : 0);
+}
+
+/** Chinese and Japanese with Latin marks: "禁止武器.允许酒." */
+const betweenIdeographs = ({ text, at, end, closers }: Candidate): boolean =>
+  closers === '' && IDEOGRAPH.test(text[at - 1] ?? '') && IDEOGRAPH.test(text[end] ?? '');
+
+function fullStopEnds(sentence: string, next: string, lowerFollows: boolean): boolean {
+  if (sentence.length <= MAX_NUMBERING && NUMBERING.test(sentence)) return false;
+  const before = sentence.slice(-WINDOW);
+  const word = lastWord(before);
+  if (word.length <= MAX_ORDINAL && /^\p{Nd}+$/u.test(word))
+    return !isOrdinal(before.slice(0, -word.length), next);
+  const { NEVER, BEFORE_CAPITAL, BEFORE_LOWER, BEFORE_NAME, BEFORE_NUMBER } = Abbreviations;
+  const apart = writtenApart(before, word);
+  if (NEVER.has(word) || NEVER.has(apart)) return false;
+  if (BEFORE_CAPITAL.has(word) || BEFORE_CAPITAL.has(apart)) return !lowerFollows;
+  if (goesOn(word, next) || goesOn(apart, next)) return false;
+  if (BEFORE_LOWER.has(word) && lowerFollows) return false;
+  if (BEFORE_NUMBER.has(word)) return !/^(?:\p{Nd}|[IVXLC]{1,6}\b)/u.test(next);
+  const initial = word.length === 1 && /(?:^|[\s(])\p{Lu}$/u.test(before.slice(-2));
+  return initial || BEFORE_NAME.has(word) || isAcronym(word) ? startsSentence(next) : true;
+}
+
+/** "1", "2.3", "iv" and "A" at the beginning of a sentence number it. */
+const NUMBERING = /^\s?(?:\p{Nd}{1,3}(?:\.\p{Nd}{1,3}){0,5}|[ivx]{1,6}|[IVX]{1,6}|\p{L})$/u;
+const MAX_NUMBERING = 30;
+/** Digits of an ordinal: days, floors, centuries. */
+const MAX_ORDINAL = 3;
+
+/** "z." before "B. Messer": the parts of an abbreviation that is written apart. */
+function goesOn(word: string, next: string): boolean {
+  if (!Abbreviations.PARTS.has(word)) return false;
+  const part = /^(\p{L}{1,4})\./u.exec(next)?.[1]?.toLowerCase();
+  return part !== undefined && isAbbreviated(`${word}.${part}`);
+}
+
+const isAbbreviated = (word: string): boolean =>
+  Abbreviations.NEVER.has(word) || Abbreviations.BEFORE_CAPITAL.has(word) || Abbreviations.PARTS.has(word);
+
+/** The word before the mark, with its own dots, in lower case. */
+function lastWord(before: string): string {
+  let from = before.length;
+  while (from > 0 && isWordAt(before, from - 1)) from--;
+  while (before[from] === '-') from++;
+  return before.slice(from).toLowerCase();
+}
+
+/** "z.b" of "z. B", "bl.a" of "bl. a": one or two letters with a dot, taken to the word behind them. */
+function writtenApart(before: string, word: string): string {
+  let joined = word;
+  let from = before.length - word.length;
+  while (before[from - 1] === ' ' && before[from - 2] === '.') {
+    const part = lastWord(before.slice(Math.max(0, from - 1 - MAX_PART), from - 1));
+    if (part.length < 2 || part.length >= MAX_PART) break;
+    joined = part + joined;
+    from -= part.length + 1;
+  }
+  return joined;
+}
+
+/** Characters of such a part with its dot, and one before it. */
+const MAX_PART = 5;
+
+const isAcronym = (word: string): boolean =>
+  word.includes('.') && word.split('.').every((part) => /^\p{L}$/u.test(part));
+
+/** German and its neighbours write ordinals with a dot: "am 3. Oktober", "im 2. Stock". */
+function isOrdinal(before: string, next: string): boolean {
+  const follower = /^\p{L}{1,20}/u.exec(next)?.[0]?.toLowerCase() ?? '';
+  if (Abbreviations.MONTHS.has(follower)) return true;
+  return Abbreviations.BEFORE_ORDINAL.has(lastWord(before.trimEnd())) && !startsSentence(next);
 }
 
 function startsSentence(next: string): boolean {
-  const word = /^\p{Lu}\p{Ll}*(?=\s|$)/u.exec(next)?.[0];
-  return word !== undefined && STARTERS.has(word.toLowerCase());
+  const word = /^\p{Lu}\p{Ll}{0,20}(?=\s|$)/u.exec(next)?.[0];
+  return word !== undefined && Abbreviations.STARTERS.has(word.toLowerCase());
 }

@@ -23,6 +23,16 @@ describe('JSON lines', () => {
     ]);
   });
 
+  it('refuse other encodings than UTF-8', () => {
+    const path = written('');
+    writeFileSync(path, Buffer.from('{"a":1}\n{"b":"ü"}', 'latin1'));
+    expect(() => readJsonLines(path)).toThrow(
+      /a\.jsonl is not UTF-8 text \(line 2, byte 15 of the file is 0xFC/,
+    );
+    writeFileSync(path, Buffer.from('{"a":1}', 'utf16le'));
+    expect(() => readJsonLines(path)).toThrow(/a\.jsonl is written in UTF-16; save it as UTF-8/);
+  });
+
   it('name the file and the line that is none', () => {
     expect(() => readJsonLines(written('{}\n{"a":'))).toThrow(/a\.jsonl, line 2 is not valid JSON: /);
     expect(() => readJsonLines(join(folder, 'gone.jsonl'), 'the data')).toThrow(

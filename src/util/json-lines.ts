@@ -1,6 +1,7 @@
 /** @module Files with one JSON value a line, whose mistakes are named by file and line. */
 import { readFileSync } from 'node:fs';
 import { messageOf, UserError } from './errors.js';
+import { decodeText } from './text.js';
 
 /** A value and the line it stands in, from 1. */
 export interface JsonLine {
@@ -8,10 +9,17 @@ export interface JsonLine {
   readonly value: unknown;
 }
 
-/** A text file without the mark that some editors put before it; `what` it is stands in the message. @throws UserError */
+/**
+ * A UTF-8 file without the mark that some editors put before it; `what` it is stands in the message. @throws UserError for
+ * one that cannot be read, and for one in another encoding, with the place.
+ */
 export function readText(path: string, what?: string): string {
+  return decodeText(readBytes(path, what), path);
+}
+
+function readBytes(path: string, what?: string): Buffer {
   try {
-    return readFileSync(path, 'utf8').replace(/^\u{FEFF}/u, '');
+    return readFileSync(path);
   } catch (error) {
     const named = what === undefined ? path : `${what} ${path}`;
     throw new UserError(`Cannot read ${named}: ${messageOf(error)}; check the path`);
