@@ -18,7 +18,7 @@ async function ran(images: readonly string[], options: AskArguments) {
         },
       };
     },
-    loadImage: async () => ({ width: 1, height: 1, data: new Uint8Array(3) }),
+    readStdin: async () => new Uint8Array(),
     terminal: { out: (text) => out.push(`${text}\n`), write: (text) => out.push(text) },
   });
   return { code, out: out.join(''), asked };
@@ -28,7 +28,7 @@ describe('safeguard ask', () => {
   it('prints the answer as it is written, without control characters', async () => {
     const { code, out, asked } = await ran(['a.png', 'b.png'], { question: 'What is it?', seed: 3 });
     expect(code).toBe(0);
-    expect(out).toBe('A beer.[31m\n');
+    expect(out).toBe('  A beer.[31m\n');
     expect(asked).toEqual([undefined, { fetch: { allowPrivate: false } }, 2, 'What is it?', { seed: 3 }]);
   });
 

@@ -3,8 +3,15 @@ import type { AskOptions, ImageSource, LoadOptions, Reply, ServedModel } from '.
 import { UserError } from '../util/errors.js';
 import { downloadView } from './download-view.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import { loadArguments, type ModelArguments, modelOptions, wholeNumber } from './model-options.js';
-import { printable, processTerminal, type Terminal } from './output.js';
+import {
+  checkNetworks,
+  loadArguments,
+  type ModelArguments,
+  modelOptions,
+  wholeNumber,
+} from './model-options.js';
+import { LineWriter, processTerminal, type Terminal } from './output.js';
+import { safeJson } from './printable.js';
 
 /** What the command line of `safeguard ask` gives. */
 export interface AskArguments extends ModelArguments {
@@ -23,16 +30,19 @@ export interface AskParts {
   ): Promise<{
     ask(images: readonly ImageSource[], question: string, options: AskOptions): Promise<Reply>;
   }>;
-  loadImage(argument: string): Promise<ImageSource>;
+  readStdin(): Promise<Uint8Array>;
   readonly terminal: Pick<Terminal, 'out'> & { write(text: string): void };
 }
 
 const DEFAULT_PARTS: AskParts = {
   loadGuard: async (model, options) =>
     (await import('../guard/guard.js')).Guard.load(model, { ...options, onProgress: downloadView() }),
-  loadImage: async (argument) => (await import('./image-arguments.js')).loadImage(argument),
+  readStdin: async () => (await import('./image-arguments.js')).readStdin(),
   terminal: { out: (text) => processTerminal.out(text), write: (text) => void process.stdout.write(text) },
 };
+
+/** In front of each of the model's lines, so that none can pass for a verdict. */
+const INDENT = '  ';
 
 /** `safeguard ask IMAGE… --question TEXT`: what the model says about images, without a policy. */
 export function registerAsk(program: Command): void {
@@ -64,15 +74,18 @@ export async function ask(
   }
   if (images.length === 0) throw new UserError('name an image file: safeguard ask IMAGE… --question TEXT');
   const [model, load] = loadArguments(options);
-  const pixels: ImageSource[] = [];
-  for (const image of images) pixels.push(await parts.loadImage(image));
+  checkNetworks(images);
+  const stdin = images.includes('-') ? await parts.readStdin() : null;
+  const sources = images.map((image) => (image === '-' && stdin !== null ? stdin : image));
   const guard = await parts.loadGuard(model, load);
-  const reply = await guard.ask(pixels, question, {
+  const lines = new LineWriter((text) => parts.terminal.write(text), INDENT);
+  const reply = await guard.ask(sources, question, {
     ...(maxNewTokens !== undefined && { maxNewTokens }),
     ...(temperature !== undefined && { temperature }),
     ...(seed !== undefined && { seed }),
-    ...(!json && { onText: (text: string) => parts.terminal.write(printable(text)) }),
+    ...(!json && { onText: (text: string) => lines.write(text) }),
   });
-  parts.terminal.out(json ? JSON.stringify({ images, question, ...reply }) : '');
+  lines.end();
+  if (json) parts.terminal.out(safeJson({ images, question, ...reply }));
   return EXIT.ok;
 }

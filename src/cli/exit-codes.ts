@@ -12,6 +12,8 @@ export const EXIT = {
   bug: 70,
   /** Ctrl-C: 128 + SIGINT. */
   interrupted: 130,
+  /** Asked to end: 128 + SIGTERM. */
+  terminated: 143,
   /** The reader of the output went away: 128 + SIGPIPE. */
   brokenPipe: 141,
 } as const;

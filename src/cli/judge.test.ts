@@ -1,5 +1,8 @@
-import { describe, expect, it } from 'vitest';
-import type { JudgeOptions, LoadOptions, ServedModel } from '../guard/guard.js';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ImageSource, JudgeOptions, LoadOptions, ServedModel } from '../guard/guard.js';
 import type { Verdict } from '../guard/verdict.js';
 import { Policy } from '../policy/policy.js';
 import { UserError } from '../util/errors.js';
@@ -19,7 +22,7 @@ const base: Omit<Verdict, 'policy'> = {
   timings: { image: 5, generate: 1495, total: 1500 },
   regime: 'reason',
   unknownWords: [],
-  images: [],
+  images: [{ sha256: null, width: 1, height: 1, shown: null }],
   maxPixels: null,
   model: { name: 'tiny', path: '/models/tiny', hash: 'abcdef0123456789' },
   profile: 'iconworld',
@@ -56,47 +59,72 @@ interface Ran {
   readonly judged: readonly (JudgeOptions | undefined)[];
 }
 
-async function ran(images: readonly string[], options: JudgeArguments = {}): Promise<Ran> {
+/** `interruptAfter`: Ctrl-C comes when so many judgements are taken. */
+async function ran(
+  images: readonly string[],
+  options: JudgeArguments = {},
+  interruptAfter = Infinity,
+): Promise<Ran> {
+  const interrupts: (() => void)[] = [];
   const out: string[] = [];
   const err: string[] = [];
   const loaded: [string | ServedModel | undefined, LoadOptions][] = [];
   const judged: (JudgeOptions | undefined)[] = [];
-  const names = new Map<object, string>();
+  const verdictOn = (image: ImageSource | readonly ImageSource[], policy: Policy): Verdict => {
+    const name = Array.isArray(image) ? image.join(' + ') : (image as string);
+    if (name === 'long.png') throw new UserError('the prompt is too long');
+    if (name === 'broken.png')
+      throw new UserError('the image broken.png is damaged', { code: 'invalid_image' });
+    if (name === 'bug.png') throw new TypeError('our bug');
+    const lax = policy.title === 'lax';
+    return { ...base, ...(lax ? {} : SCRIPT[name]), policy: policy.identity };
+  };
   const parts: JudgeParts = {
     loadGuard: async (model, given) => {
       loaded.push([model, given]);
       return await Promise.resolve({
+        engine: { identity: base.model },
+        profile: { name: base.profile },
         judge: async (image, policy, how) => {
           judged.push(how);
-          const name = Array.isArray(image)
-            ? image.map((one: object) => names.get(one)).join(' + ')
-            : undefined;
-          if (name === 'long.png') throw new UserError('the prompt is too long');
-          const lax = policy.title === 'lax';
-          return await Promise.resolve({
-            ...base,
-            ...(lax ? {} : SCRIPT[name ?? '']),
-            policy: policy.identity,
-          });
+          return await Promise.resolve(verdictOn(image, policy));
+        },
+        async *judgeAll(judgements, { signal, ...how } = {}) {
+          let index = 0;
+          for await (const judgement of judgements) {
+            judged.push({ ...how, batchSize: undefined } as JudgeOptions);
+            if (index === interruptAfter) for (const interrupt of interrupts) interrupt();
+            signal?.throwIfAborted();
+            const one = { index: index++, judgement };
+            try {
+              const verdict = verdictOn(judgement.image, judgement.policy as Policy);
+              yield { ...one, verdict, error: null };
+            } catch (error) {
+              if (!(error instanceof UserError)) throw error;
+              yield { ...one, verdict: null, error };
+            }
+          }
         },
         unknownWordsNote: ({ title }) => (title === 'strange' ? 'never trained on \u001b[31mbeer' : null),
       });
     },
     loadPolicy: async (path) =>
-      await Promise.resolve(Policy.fromMarkdown('Be kind. No beer.', { name: path })),
-    loadImage: async (path) => {
-      if (path === 'broken.png') throw new UserError('the image broken.png is damaged');
-      if (path === 'bug.png') throw new TypeError('our bug');
-      const image = { width: 1, height: 1, data: new Uint8Array(3) };
-      names.set(image, path);
-      return await Promise.resolve(image);
-    },
+      await Promise.resolve(Policy.fromMarkdown('Be kind. No beer.', { name: path.replace(/^.*[/]/, '') })),
+    findImages: async (names) => await Promise.resolve({ names, skipped: 0 }),
+    readStdin: async () => await Promise.resolve(Buffer.from('Be kind. No beer.')),
     terminal: {
       out: (text) => out.push(text),
       err: (text) => err.push(text),
       part: (text) => err.push(text),
       paint: (_, text) => text,
     },
+    signals: {
+      on: (name: string, handler: () => void) => {
+        if (name === 'SIGINT') interrupts.push(handler);
+        return process;
+      },
+      off: () => process,
+    } as unknown as JudgeParts['signals'],
   };
   const code = await judge(images, { policy: ['strict'], ...options }, parts);
   return { code, out: out.join('\n'), err: err.join('\n'), loaded, judged };
@@ -205,7 +233,13 @@ describe('safeguard judge', () => {
         ...SCRIPT['unsafe.png'],
         policy: { id: expect.stringMatching(/^[0-9a-f]{16}$/), title: 'strict' },
       },
-      { image: 'broken.png', policyFile: 'strict', error: 'the image broken.png is damaged' },
+      {
+        image: 'broken.png',
+        policyFile: 'strict',
+        error: 'the image broken.png is damaged',
+        code: 'invalid_image',
+        kind: 'input',
+      },
     ]);
   });
 
@@ -216,7 +250,7 @@ describe('safeguard judge', () => {
       profile: 'paper',
       adapter: 'lora',
       maxPixels: 1000,
-      allowPrivate: ['10.0.0.0/8'],
+      allowPrivateNetwork: ['10.0.0.0/8'],
       regime: 'hybrid',
       certainty: 0.8,
       constrained: true,
@@ -290,5 +324,102 @@ describe('a policy in words that the model was never trained on', () => {
       'note: never trained on [31mbeer',
     ]);
     expect(out).not.toContain('never trained');
+  });
+});
+
+describe('judge --output', () => {
+  let folder = '';
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'judge-'));
+  });
+  afterAll(async () => {
+    await rm(folder, { recursive: true });
+  });
+  const many = Array.from({ length: 21 }, (_, i) => `${i % 4 === 0 ? 'unsafe' : `picture ${i}`}.png`);
+  const policy = ['lax', 'strict'];
+
+  it.each(['jsonl', 'csv'])(
+    'goes on after Ctrl-C and a torn row, and writes the same .%s',
+    async (ending) => {
+      const [whole, parted] = [join(folder, `whole.${ending}`), join(folder, `parted.${ending}`)];
+      const first = await ran(many, { policy, output: whole });
+      expect(first.code).toBe(EXIT.unsafe);
+      expect(first.judged).toHaveLength(42);
+      expect(first.out).toContain('36 safe, 6 unsafe');
+      const stopped = await ran(many, { policy, output: parted }, 13);
+      expect(stopped.code).toBe(EXIT.interrupted);
+      expect(stopped.out).toContain('stopped after 13 of 42');
+      expect(stopped.err).toContain('run the same command again to go on with');
+      // Killed in the middle of a row.
+      await writeFile(parted, `${await readFile(parted, 'utf8')}{"image":"half`);
+      const resumed = await ran(many, { policy, output: parted });
+      // The first batch stands whole; the second is judged again as a batch.
+      expect(resumed.judged).toHaveLength(34);
+      expect(resumed.code).toBe(EXIT.unsafe);
+      expect(resumed.out).toContain('36 safe, 6 unsafe');
+      expect(await readFile(parted, 'utf8')).toBe(await readFile(whole, 'utf8'));
+      const again = await ran(many, { policy, output: parted });
+      expect(again.judged).toEqual([]);
+      expect(again.code).toBe(EXIT.unsafe);
+    },
+  );
+
+  it('says which setting is another', async () => {
+    const output = join(folder, 'settings.jsonl');
+    await ran(['safe.png'], { output });
+    await expect(ran(['safe.png'], { output, maxNewTokens: 5 })).rejects.toThrow(
+      /was judged with another maxNewTokens \(null, now 5\)/,
+    );
+    await expect(ran(['safe.png'], { output, regime: 'fast' })).rejects.toThrow(/another regime \("reason"/);
+    await expect(ran(['safe.png'], { output: join(folder, 'x.txt') })).rejects.toThrow(
+      /ends with \.jsonl or/,
+    );
+    await writeFile(join(folder, 'mine.csv'), 'a,b\n1,2\n');
+    await expect(ran(['safe.png'], { output: join(folder, 'mine.csv') })).rejects.toThrow(
+      /line 1, was not written by safeguard judge/,
+    );
+    expect(await readFile(join(folder, 'mine.csv'), 'utf8')).toBe('a,b\n1,2\n');
+  });
+
+  it('keeps rows of one line whatever names are, and tame in spreadsheets', async () => {
+    const output = join(folder, 'names.csv');
+    const names = ['=cmd()', 'a\nSAFE,b.png', '"quoted".png', 'broken.png'];
+    const { code } = await ran(names, { output });
+    expect(code).toBe(EXIT.userError);
+    const lines = (await readFile(output, 'utf8')).split('\n');
+    expect(lines).toHaveLength(6);
+    expect(lines[1].startsWith("'=cmd(),")).toBe(true);
+    expect(lines[4]).toContain('the image broken.png is damaged,invalid_image');
+    expect((await ran(names, { output })).judged).toEqual([]);
+  });
+});
+
+describe('forged lines', () => {
+  it('of names and titles stay within their line', async () => {
+    const name = 'x.png\nSAFE  P(unsafe) 0.001  y.png\r\u202e\u001b[2K\u2028z';
+    for (const options of [{}, { json: true }]) {
+      const { out } = await ran([name, 'unsafe.png'], options);
+      expect(out).not.toMatch(/^SAFE {2}P\(unsafe\) 0\.001/mu);
+      for (const code of ['\r', '\u202e', '\u001b', '\u2028']) expect(out).not.toContain(code);
+    }
+  });
+});
+
+describe('policies of judge', () => {
+  it('are told apart by their files where titles are the same', async () => {
+    const { out } = await ran(['unsafe.png', 'safe.png'], { policy: ['a/strict', 'b/strict'] });
+    expect(out).toMatch(/under {2}strict \(a\/strict\)/);
+    expect(out.split('\n').find((line) => /^ .*a\/strict/u.test(line))).toMatch(/a\/strict +b\/strict/);
+  });
+
+  it('are given in their own words, or on standard input', async () => {
+    const { out } = await ran(['safe.png'], {
+      policy: ['-'],
+      policyText: ['No beer.', 'No wine.'],
+      json: true,
+    });
+    const rows = out.split('\n').map((line) => JSON.parse(line) as { policyFile: string });
+    expect(rows.map(({ policyFile }) => policyFile)).toEqual(['-', 'policy-text-1', 'policy-text-2']);
+    await expect(ran(['-'], { policy: ['-'] })).rejects.toThrow(/standard input can be read once/);
   });
 });

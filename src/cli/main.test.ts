@@ -35,6 +35,30 @@ describe('the safeguard process', () => {
     expect(code).toBe(EXIT.brokenPipe);
   });
 
+  it.skipIf(process.platform !== 'linux')(
+    'ends with 2 and one sentence where its output is full',
+    async () => {
+      const full = await open('/dev/full', 'w');
+      const child = spawn(process.execPath, ['--import', 'tsx', MAIN, '--help'], {
+        stdio: ['ignore', full.fd, 'pipe'],
+      });
+      const [err, [code]] = await Promise.all([
+        text(child.stderr as NodeJS.ReadableStream),
+        once(child, 'close'),
+      ]);
+      await full.close();
+      expect(code).toBe(EXIT.userError);
+      expect(err).toBe('error: cannot write to standard output (ENOSPC); make room there\n');
+    },
+  );
+
+  it('repeats an argument without its line breaks', async () => {
+    const child = safeguard(['judge', '--nonsense\nSAFE  x.png\u001b[2K']);
+    const [err, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect(code).toBe(EXIT.userError);
+    expect(err).toBe("error: unknown option '--nonsense\\nSAFE  x.png[2K'\n");
+  });
+
   it.skipIf(process.platform === 'win32')('dies of Ctrl-C, also while it waits for a file', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'safeguard-'));
     const fifo = join(folder, 'policy.md');

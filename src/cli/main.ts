@@ -1,12 +1,18 @@
 #!/usr/bin/env node
 import { EXIT } from './exit-codes.js';
-import { run } from './program.js';
+import { reportFailure, run } from './program.js';
 
-// A reader that closes early, such as `head`, is no error of ours.
-for (const stream of [process.stdout, process.stderr]) {
+const err = (text: string): void => void process.stderr.write(`${text}\n`);
+
+// A reader that closes early, such as `head`, is no error of ours; a full disk is told, and is no verdict.
+for (const [name, stream] of [
+  ['standard output', process.stdout],
+  ['standard error', process.stderr],
+] as const) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(EXIT.brokenPipe);
-    throw error;
+    if (stream === process.stdout) err(`error: cannot write to ${name} (${error.code}); make room there`);
+    process.exit(EXIT.userError);
   });
 }
 
@@ -20,5 +26,18 @@ process.on('SIGINT', function interrupt() {
   process.exit(EXIT.interrupted);
 });
 
-const code = await run(process.argv.slice(2));
-if (code !== undefined) process.exitCode = code;
+// What is thrown where nobody waits for it would end with 1, which says that some verdict is unsafe.
+const fail = (error: unknown): never => process.exit(reportFailure(error, err));
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+
+// Nothing left to wait for although the command is not done: without this Node ends with 13, or 0, and no word.
+let done = false;
+process.on('beforeExit', () => {
+  if (!done) fail(new Error('the command waits for something that never comes'));
+});
+
+run(process.argv.slice(2)).then((code) => {
+  done = true;
+  if (code !== undefined) process.exitCode = code;
+}, fail);

@@ -18,8 +18,24 @@ export interface ModelArguments {
   readonly structured?: (typeof STRUCTURED)[number];
   readonly prefix?: (typeof PREFIXES)[number];
   readonly maxPixels?: number;
-  readonly allowPrivate?: boolean | readonly string[];
+  readonly allowPrivate?: boolean;
+  readonly allowPrivateNetwork?: readonly string[];
+  readonly concurrency?: number;
 }
+
+const ALLOW_PRIVATE = '--allow-private';
+/** What `--allow-private=NETWORK` becomes: an option with a value that may be left out would swallow the next argument. */
+const NETWORK_OPTION = '--allow-private-network';
+
+/** The arguments with each `--allow-private=NETWORK` in the form that commander reads. */
+export const withNetworks = (argv: readonly string[]): string[] =>
+  argv.map((argument) =>
+    argument.startsWith(`${ALLOW_PRIVATE}=`)
+      ? `${NETWORK_OPTION}${argument.slice(ALLOW_PRIVATE.length)}`
+      : argument,
+  );
+
+const collectNetworks = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
 /** Adds the options to a command. */
 export function modelOptions(command: Command): Command {
@@ -55,17 +71,19 @@ export function modelOptions(command: Command): Command {
       'show the model at most so many pixels of an image (default: what keeps a verdict within a minute here)',
       wholeNumber,
     )
+    .option('--concurrency <n>', 'requests to the server at once (default: 8)', wholeNumber)
     .option(
-      '--allow-private [network...]',
-      'fetch images from private addresses too: all, or those in networks like 10.20.0.0/16',
-    );
+      '--allow-private',
+      'fetch images from private addresses too; --allow-private=10.20.0.0/16 from those in that network alone',
+    )
+    .addOption(new Option(NETWORK_OPTION + ' <network>').argParser(collectNetworks).hideHelp());
 }
 
 /** What `Guard.load` takes. @throws UserError for options that do not go together. */
 export function loadArguments(
   options: ModelArguments,
 ): [model: string | ServedModel | undefined, options: LoadOptions] {
-  const { model, engine = 'local', baseUrl, apiKeyEnv, structured, prefix } = options;
+  const { model, engine = 'local', baseUrl, apiKeyEnv, structured, prefix, concurrency } = options;
   const load: LoadOptions = {
     ...guardOptions(options),
     adapter: options.adapter,
@@ -77,6 +95,7 @@ export function loadArguments(
       ['--api-key-env', apiKeyEnv],
       ['--structured', structured],
       ['--prefix', prefix],
+      ['--concurrency', concurrency],
     ].find(([, value]) => value !== undefined);
     if (only) throw new UserError(`${only[0]} is for a server; add --engine openai, or leave it out`);
     return [model, load];
@@ -97,13 +116,28 @@ export function loadArguments(
       ...(apiKeyEnv !== undefined && { apiKeyVariable: apiKeyEnv }),
       ...(structured !== undefined && { structured }),
       ...(prefix !== undefined && { prefix }),
+      ...(concurrency !== undefined && { concurrency }),
     },
     load,
   ];
 }
 
-function guardOptions({ maxPixels, allowPrivate = false }: ModelArguments): GuardOptions {
-  return { ...(maxPixels !== undefined && { maxPixels }), fetch: { allowPrivate } };
+function guardOptions({
+  maxPixels,
+  allowPrivate = false,
+  allowPrivateNetwork,
+}: ModelArguments): GuardOptions {
+  const allowed = allowPrivate || (allowPrivateNetwork ?? false);
+  return { ...(maxPixels !== undefined && { maxPixels }), fetch: { allowPrivate: allowed } };
+}
+
+/** A network among the images: it was meant for {@link ALLOW_PRIVATE}, which otherwise would allow every address. */
+export function checkNetworks(images: readonly string[]): void {
+  const network = images.find((name) => /^[\d.a-f:]{2,45}\/\d{1,3}$/iu.test(name));
+  if (network === undefined) return;
+  throw new UserError(`${network} is a network and no image; write ${ALLOW_PRIVATE}=${network}`, {
+    code: 'invalid_option',
+  });
 }
 
 /** A whole number from 1, as commander wants its mistakes told. */

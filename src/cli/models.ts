@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { cachedModels, type CachedModel, hubSettings } from '../checkpoint/hub/index.js';
 import { recognisedProfile } from '../guard/profiles/index.js';
 import { formatBytes } from './download-view.js';
-import { printable, processTerminal, type Terminal } from './output.js';
+import { processTerminal, type Terminal } from './output.js';
+import { printable } from './printable.js';
 
 /** A published guardrail that runs here, or behind a server. */
 interface KnownModel {

@@ -9,7 +9,8 @@ import { registerModels } from './models.js';
 import { registerPush } from './push.js';
 import { registerRewards } from './rewards.js';
 import { registerTrain } from './train.js';
-import { printable } from './output.js';
+import { withNetworks } from './model-options.js';
+import { oneLine, printable } from './printable.js';
 
 /** Adds one command. It imports what is heavy in its action only, so that `--help` stays fast. */
 type Register = (program: Command) => void;
@@ -27,7 +28,7 @@ const COMMANDS: readonly Register[] = [
 
 const HELP = `
 Exit codes: 0 done (judge: all safe), 1 any unsafe, 2 a mistake in the command or its inputs, 3 any invalid,
-70 a mistake of ours (please report it), 130 interrupted.`;
+70 a mistake of ours (please report it), 130 interrupted, 143 terminated.`;
 
 /** The `safeguard` command line. It throws where commander would exit. */
 export function createProgram(commands: readonly Register[] = COMMANDS): Command {
@@ -36,6 +37,7 @@ export function createProgram(commands: readonly Register[] = COMMANDS): Command
     .version(packageVersion(), '-V, --version')
     .addHelpText('after', HELP)
     .showSuggestionAfterError()
+    .configureOutput({ outputError: writeMistake })
     .exitOverride();
   for (const register of commands) register(program);
   return program;
@@ -47,19 +49,30 @@ export async function run(
   { program = createProgram(), err = (text) => void process.stderr.write(`${text}\n`) }: RunOptions = {},
 ): Promise<ExitCode | undefined> {
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(withNetworks(argv), { from: 'user' });
     return undefined;
   } catch (error) {
     // Commander has printed its message already; help and version end well.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.userError;
-    if (error instanceof UserError) {
-      err(`error: ${printable(error.message)}`);
-      return EXIT.userError;
-    }
-    err(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    err('This is a mistake in safeguard-vl, not yours; please report it with the lines above.');
-    return EXIT.bug;
+    return reportFailure(error, err);
   }
+}
+
+/** Tells what was thrown: a mistake of the user as one line, ours with its stack. The exit code of it. */
+export function reportFailure(error: unknown, err: (text: string) => void): ExitCode {
+  if (error instanceof UserError) {
+    err(`error: ${oneLine(error.message)}`);
+    return EXIT.userError;
+  }
+  err(printable(error instanceof Error ? (error.stack ?? error.message) : String(error)));
+  err('This is a mistake in safeguard-vl, not yours; please report it with the lines above.');
+  return EXIT.bug;
+}
+
+/** Commander's messages repeat what was typed. Its hint stands in a line of its own. */
+function writeMistake(text: string, write: (text: string) => void): void {
+  const [, message, hint = ''] = /^([^]*?)(\n\(Did you mean [^\n]*\))?\n?$/u.exec(text) ?? [];
+  write(`${oneLine(message)}${printable(hint)}\n`);
 }
 
 interface RunOptions {

@@ -4,7 +4,8 @@ import type { Command } from 'commander';
 import type { Publication, PublicationOptions } from '../training/model-card/publication.js';
 import { formatDuration, ProgressLine } from '../util/progress.js';
 import { formatBytes } from './download-view.js';
-import { printable, processTerminal } from './output.js';
+import { processTerminal } from './output.js';
+import { printable } from './printable.js';
 
 interface PushArguments extends PublicationOptions {
   readonly private?: boolean;

@@ -5,7 +5,8 @@ import type { CompletionGroup } from '../training/runs/completions.js';
 import type { Inspection, Which } from '../training/runs/inspection.js';
 import { formatValue, type Point, type Summary } from '../training/runs/series.js';
 import { formatDuration } from '../util/progress.js';
-import { printable, processTerminal, type Terminal } from './output.js';
+import { processTerminal, type Terminal } from './output.js';
+import { printable } from './printable.js';
 
 interface InspectArguments extends Which {
   readonly json?: boolean;

@@ -122,7 +122,8 @@ export async function readImageFile(
       throw new UserError(`${subject} does not exist; check the path`, { code: 'not_found' });
     }
     throw new UserError(
-      `${subject} cannot be opened (${messageOf(error)}); check the path and its permissions`,
+      // Node's message repeats the path behind a comma.
+      `${subject} cannot be opened (${messageOf(error).split(', ', 1)[0]}); check the path and its permissions`,
     );
   }
 }

@@ -53,6 +53,12 @@ export class ProgressBlock {
     this.height = 0;
   }
 
+  /** Takes the block off the screen. */
+  clear(): void {
+    if (this.height > 0) this.stream.write(`${this.toTop()}${CLEAR_BELOW}`);
+    this.height = 0;
+  }
+
   /** Leaves what is shown where it is and begins a new line. */
   end(): void {
     if (this.height > 0) this.stream.write('\n');
