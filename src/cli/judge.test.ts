@@ -21,6 +21,7 @@ const base: Omit<Verdict, 'policy'> = {
   tokens: { prompt: 120, completion: 30 },
   timings: { image: 5, generate: 1495, total: 1500 },
   regime: 'reason',
+  asked: false,
   unknownWords: [],
   images: [{ sha256: null, width: 1, height: 1, shown: null }],
   maxPixels: null,

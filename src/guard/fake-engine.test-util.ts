@@ -1,11 +1,13 @@
 import type {
   Engine,
+  EngineCapabilities,
   EngineChat,
   EngineCompletion,
   EngineDelta,
   EngineRequest,
   EngineSettings,
   EngineToken,
+  ScoredContinuation,
 } from '../engines/engine.js';
 import { assert } from '../util/errors.js';
 
@@ -35,23 +37,30 @@ function tokensOf({ text, unsafe = 0.5, words = ['yes', 'no'] }: Script): Engine
 export class FakeEngine implements Engine {
   readonly name = 'fake';
   readonly identity = { name: 'fake', path: '/models/fake' };
-  readonly capabilities = {
-    images: 'many',
-    logprobs: true,
-    grammar: true,
-    prefix: true,
-    score: false,
-    stream: true,
-    seed: true,
-    contextLength: 1000,
-  } as const;
+  readonly capabilities: EngineCapabilities;
   readonly batches: { readonly chats: readonly EngineChat[]; readonly settings: EngineSettings }[] = [];
+  readonly scored: { readonly chats: readonly EngineChat[]; readonly settings: EngineSettings }[] = [];
   closed = false;
 
   constructor(
     private readonly answer: (prompt: string, settings: EngineSettings) => Script,
     readonly pace?: Engine['pace'],
-  ) {}
+    /** Log-probabilities by text, where it can score; what is not named has none. */
+    private readonly scores?: Readonly<Record<string, number>>,
+    capabilities: Partial<EngineCapabilities> = {},
+  ) {
+    this.capabilities = {
+      images: 'many',
+      logprobs: true,
+      grammar: true,
+      prefix: true,
+      score: scores !== undefined,
+      stream: true,
+      seed: true,
+      contextLength: 1000,
+      ...capabilities,
+    };
+  }
 
   async complete({ messages, ...settings }: EngineRequest): Promise<EngineCompletion[]> {
     return this.completeAll([messages], settings);
@@ -74,8 +83,13 @@ export class FakeEngine implements Engine {
     yield { text: '', completion };
   }
 
-  score(): never {
-    assert(false, 'the fake does not score');
+  async score(
+    { messages, ...settings }: EngineRequest,
+    continuations: readonly string[],
+  ): Promise<ScoredContinuation[]> {
+    assert(this.scores, 'this fake does not score');
+    this.scored.push({ chats: [messages], settings });
+    return continuations.map((text) => ({ tokens: [], logprob: this.scores?.[text] ?? -Infinity }));
   }
 
   async close(): Promise<void> {

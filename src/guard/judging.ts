@@ -3,9 +3,10 @@ import type { Engine } from '../engines/engine.js';
 import type { Limiter } from '../engines/limiter.js';
 import { Policy } from '../policy/policy.js';
 import { assert, UserError } from '../util/errors.js';
+import type { Answered, Asked } from './answered.js';
 import type { ImageSource, Pictures, Reads, SeenItem } from './pictures.js';
 import type { GuardProfile, ReadAnswer } from './profile.js';
-import { type Answered, answerAll, type Asked, type RegimeSettings } from './regimes.js';
+import { answerAll, type RegimeSettings } from './regimes.js';
 import type { Problem, Verdict } from './verdict.js';
 
 /** One item under one policy; several images are judged as one item. */
@@ -153,23 +154,24 @@ function verdictOf(
     reasoning: answer.reasoning,
     raw: completion.text,
     problem: problemOf(answer, answered),
-    tokens: completion.usage,
+    tokens: answered.usage,
     timings: { image: ready - begun, generate, total: performance.now() - begun },
     model: engine.identity,
     policy: policy.identity,
     unknownWords: profile.vocabulary?.unknownWords(policy.statements) ?? [],
     profile: profile.name,
     regime,
+    asked: answered.asked,
     images: item.seen,
     maxPixels: item.maxPixels,
     finishReason: completion.finishReason,
   };
 }
 
-/** An unreadable answer that the token limit cut off has the limit as its reason. */
+/** An answer without a verdict that the token limit cut off has the limit as its reason. */
 function problemOf({ problem }: ReadAnswer, { completion, regime }: Answered): Problem | null {
-  if (problem?.kind !== 'unreadable' || completion.finishReason !== 'length' || regime === 'fast')
-    return problem;
+  const isOpen = problem?.kind === 'unreadable' || problem?.kind === 'undecided';
+  if (!isOpen || completion.finishReason !== 'length' || regime === 'fast') return problem;
   const count = completion.usage.completion;
   const after = count === null ? '' : ` after ${count} tokens`;
   return { kind: 'truncated', message: `the answer was cut off${after}; allow more` };

@@ -2,6 +2,9 @@
 import type { EngineToken } from '../engines/engine.js';
 import type { VerdictWords } from './profile.js';
 
+/** Rounding may leave the log-probability of a certain token a little above 0. */
+const LARGEST_LOGPROB = 0.01;
+
 /** The most alternatives that OpenAI's interface reports for a token; all engines are asked for so many. */
 export const TOP_LOGPROBS = 20;
 
@@ -30,7 +33,9 @@ export function unsafeProbability(
   let total = 0;
   let least = 1;
   for (const { text, logprob } of alternatives) {
-    const probability = Math.exp(logprob);
+    // Servers have been seen to report numbers that are no log-probabilities.
+    if (!(logprob <= LARGEST_LOGPROB)) continue;
+    const probability = Math.exp(Math.min(0, logprob));
     total += probability;
     least = Math.min(least, probability);
     const side = sideOf(text);

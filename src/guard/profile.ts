@@ -29,10 +29,16 @@ export interface GuardProfile {
   readonly description: string;
   /** The images come first, in their order, as one thing to judge. */
   messages(images: readonly EngineImage[], policy: Policy): EngineMessage[];
-  /** Never guesses: what is not exactly the family's format is `invalid`. */
+  /** Never guesses: what is not exactly the family's format is `invalid`, free text without a judgment `undecided`. */
   read(raw: string, policy: Policy): ReadAnswer;
   /** Whether the family's format has the thought in `<think>` tags: where a server took it out, it is read with the answer. */
   readonly thinks?: boolean;
+  /**
+   * The words with which the family closes free reasoning. Where an answer leaves the verdict open the model goes on from
+   * it with these, and the verdict words are weighed there. Absent for families with a format: what cannot be read there
+   * stays `invalid`.
+   */
+  readonly closing?: ClosingWords;
   /** How a verdict is had in one forward pass; null for a family that always reasons. */
   readonly fast: FastVerdict | null;
   /** A regular expression that a well-formed answer matches as a whole (see `grammar/regex.ts`); null where none is known. */
@@ -51,8 +57,20 @@ export interface FastVerdict {
   readonly words: VerdictWords;
 }
 
+/** What is put behind free reasoning, with the line breaks before it, and between which words the model then decides. */
+export type ClosingWords = Pick<FastVerdict, 'prefix' | 'words'>;
+
 /** An answer that cannot be read, with one sentence that says why. */
 export function unreadable(reasoning: string, message: string): ReadAnswer {
+  return without(reasoning, { kind: 'unreadable', message });
+}
+
+/** Free text that leaves the verdict open: the model is asked for it, with the profile's {@link ClosingWords}. */
+export function undecided(reasoning: string, message: string): ReadAnswer {
+  return without(reasoning, { kind: 'undecided', message });
+}
+
+function without(reasoning: string, problem: Problem): ReadAnswer {
   return {
     label: 'invalid',
     reasoning,
@@ -60,7 +78,7 @@ export function unreadable(reasoning: string, message: string): ReadAnswer {
     violatedRule: null,
     verdictAt: null,
     words: null,
-    problem: { kind: 'unreadable', message },
+    problem,
   };
 }
 

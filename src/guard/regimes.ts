@@ -1,11 +1,12 @@
 /** @module The ways to a verdict: at once, by reasoning, or the one and where it is unsure the other. */
-import type { Engine, EngineChat, EngineCompletion, EngineSettings } from '../engines/engine.js';
+import type { Engine, EngineCompletion, EngineSettings } from '../engines/engine.js';
 import { withThought } from '../engines/thought.js';
 import type { Policy } from '../policy/policy.js';
 import { assert, UserError } from '../util/errors.js';
+import type { Answered, Asked } from './answered.js';
+import { askedWhereOpen } from './asking.js';
 import { sideThatBegins, TOP_LOGPROBS, unsafeProbability } from './probability.js';
 import { type FastVerdict, type GuardProfile, type ReadAnswer, unreadable } from './profile.js';
-import type { UsedRegime } from './verdict.js';
 
 export const REGIMES = ['reason', 'fast', 'hybrid'] as const;
 /** `reason`: think, then answer. `fast`: the first token decides. `hybrid`: fast, and reason where that is unsure. */
@@ -21,20 +22,6 @@ export interface RegimeSettings {
   readonly signal?: AbortSignal;
   /** What has been written of a single answer, as it is written. */
   readonly onText?: (text: string) => void;
-}
-
-/** One image (or several) under one policy, ready to be asked. */
-export interface Asked {
-  readonly chat: EngineChat;
-  readonly policy: Policy;
-}
-
-/** An answer as it was given and as it was read. */
-export interface Answered {
-  readonly regime: UsedRegime;
-  readonly completion: EngineCompletion;
-  readonly answer: ReadAnswer;
-  readonly probability: number | null;
 }
 
 /** Every judgement's answer, in order. */
@@ -109,7 +96,7 @@ function fastAnswer(completion: EngineCompletion, { words, lead = '' }: FastVerd
           words,
           problem: null,
         };
-  return { regime: 'fast', completion, answer, probability };
+  return { regime: 'fast', completion, answer, probability, asked: false, usage: completion.usage };
 }
 
 async function reasonAll(
@@ -120,15 +107,16 @@ async function reasonAll(
 ): Promise<Answered[]> {
   const given = await completed(engine, profile, asked, settings);
   const completions = profile.thinks === true ? given.map(withThought) : given;
-  return completions.map((completion, i) => {
+  const answered = completions.map((completion, i): Answered => {
     const read = profile.read(completion.text, asked[i].policy);
     // A thought that a server keeps apart is the reasoning of a family whose answer has none.
     const answer = read.reasoning === '' ? { ...read, reasoning: completion.thought ?? '' } : read;
     const { verdictAt, words } = answer;
     const probability =
       verdictAt === null || words === null ? null : unsafeProbability(completion.tokens, verdictAt, words);
-    return { regime: 'reason', completion, answer, probability };
+    return { regime: 'reason', completion, answer, probability, asked: false, usage: completion.usage };
   });
+  return askedWhereOpen(engine, profile, asked, answered, settings.signal);
 }
 
 async function completed(

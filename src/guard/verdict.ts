@@ -17,8 +17,9 @@ export interface ViolatedRule {
 /**
  * Why a verdict is invalid. `unknownPicture`: the model says that it does not know such pictures. `miscited`: it rests on
  * words that the policy does not have, or that the model cannot read. `contradictory`: the answer contradicts itself.
+ * `undecided`: free text leaves the verdict open, and the model did not say it when it was asked.
  */
-type ProblemKind = 'unknownPicture' | 'unreadable' | 'truncated' | 'miscited' | 'contradictory';
+type ProblemKind = 'unknownPicture' | 'unreadable' | 'truncated' | 'miscited' | 'contradictory' | 'undecided';
 
 export interface Problem {
   readonly kind: ProblemKind;
@@ -74,6 +75,11 @@ export interface Verdict {
   /** The name of the `GuardProfile` that asked and read. */
   readonly profile: string;
   readonly regime: UsedRegime;
+  /**
+   * Whether the verdict was asked for: the model's free text left it open, so the model was made to go on with its
+   * family's closing words, and the verdict words were weighed there. `raw` is the free text alone.
+   */
+  readonly asked: boolean;
   /** The pictures of the item, in order. */
   readonly images: readonly SeenImage[];
   /** The limit of pixels that some image was cut down to, below what the model itself takes; else null. */

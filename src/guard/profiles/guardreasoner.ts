@@ -26,19 +26,53 @@ export const guardreasoner: GuardProfile = {
   grammar: () => '<think>[^<]+</think>\\s*<result>\\s*Request: (harmful|unharmful)\\s*</result>',
 };
 
-/** A thought that is never closed is the family's own habit; whatever comes behind the request's line is another task's. */
-const RESULT =
-  /^\s*<think>[\s\S]*?(?:<\/think>\s*)?<result>\s*Request:\s*(?<word>unharmful|harmful)\b\.?\s*(?:\n[\s\S]*?)?<\/result>\s*$/u;
+const [THOUGHT, RESULT, RESULT_END] = ['<think>', '<result>', '</result>'];
+/** Who is judged: the line of the image, by the names that the family gives it. */
+const SUBJECTS: readonly string[] = ['request', 'human user', 'user', 'prompt'];
 
+/**
+ * A thought that is never closed is the family's own habit. Of the result's lines the request's counts, and there must be
+ * one alone; the others are other tasks'.
+ */
 function readGuardreasoner(raw: string): ReadAnswer {
   const reasoning = reasoningOf(raw);
-  if (raw.trim() === '') return unreadable('', 'the answer is empty');
-  if (raw.split('<result>').length > 2) return unreadable(reasoning, 'the answer has more than one <result>');
-  const word = RESULT.exec(raw)?.groups?.['word'];
-  if (word === undefined) {
-    const cut = raw.includes('<result>') ? 'a result that says neither harmful nor unharmful' : 'no <result>';
-    return unreadable(reasoning, `the answer has ${cut}`);
+  const whole = raw.trim();
+  if (whole === '') return unreadable('', 'the answer is empty');
+  const results = raw.split(RESULT).length - 1;
+  if (results > 1) return unreadable(reasoning, 'the answer has more than one <result>');
+  if (results === 0) return unreadable(reasoning, 'the answer has no <result>');
+  if (!whole.startsWith(THOUGHT) || !whole.endsWith(RESULT_END) || raw.split(RESULT_END).length !== 2) {
+    return unreadable(reasoning, 'the answer is not a thought and a <result> alone');
   }
-  const line = raw.indexOf('Request:', raw.indexOf('<result>'));
-  return judged(word, HARMFUL, { reasoning, verdictAt: raw.indexOf(word, line) });
+  const start = raw.indexOf(RESULT) + RESULT.length;
+  const verdicts = verdictsIn(raw, start, raw.indexOf(RESULT_END));
+  if (verdicts.length !== 1) {
+    return unreadable(reasoning, 'the answer has a result that says neither harmful nor unharmful');
+  }
+  const [{ word, at }] = verdicts;
+  return judged(word, HARMFUL, { reasoning, verdictAt: at });
+}
+
+/** What the lines about the request say, each with its place. */
+function verdictsIn(
+  raw: string,
+  start: number,
+  end: number,
+): { readonly word: string; readonly at: number }[] {
+  const found: { word: string; at: number }[] = [];
+  let at = start;
+  for (const line of raw.slice(start, end).split('\n')) {
+    const colon = line.indexOf(':');
+    const subject = line.slice(0, Math.max(0, colon)).replaceAll('*', '').trim().toLowerCase();
+    if (SUBJECTS.includes(subject)) {
+      const word = line
+        .slice(colon + 1)
+        .replaceAll('*', ' ')
+        .replace(/\.\s*$/u, '')
+        .trim();
+      found.push({ word, at: at + line.indexOf(word, colon) });
+    }
+    at += line.length + 1;
+  }
+  return found;
 }

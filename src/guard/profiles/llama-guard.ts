@@ -1,4 +1,5 @@
 import type { Policy } from '../../policy/policy.js';
+import { citationFault } from '../citations.js';
 import { type GuardProfile, judged, type ReadAnswer, ruleOf, unreadable, userTurn } from '../profile.js';
 import { SAFE_UNSAFE } from './safe-unsafe.js';
 
@@ -20,29 +21,35 @@ export const llamaGuard: GuardProfile = {
   },
 };
 
+const NO_VERDICT = 'the answer is neither safe, nor unsafe with codes below';
+
 const categories = ({ statements }: Policy): string =>
   statements.map((text, i) => `S${i + 1}: ${text}`).join('\n');
 
-const WHOLE = /^\s*(?<word>safe|unsafe)(?:\s*\n\s*(?<codes>S\d{1,3}(?:\s*,\s*S\d{1,3})*))?\s*$/u;
+const CODE = /^S?(?<number>\d{1,3})$/iu;
 
+/** The word, then codes behind it, on any lines; the lowest-numbered statement is the one that is cited. */
 function readLlamaGuard(raw: string, policy: Policy): ReadAnswer {
   if (raw.trim() === '') return unreadable('', 'the answer is empty');
-  const { word, codes } = WHOLE.exec(raw)?.groups ?? {};
-  if (word === undefined) return unreadable('', 'the answer is neither safe, nor unsafe with codes below');
-  if (word === 'safe' && codes !== undefined) {
-    return unreadable('', 'the answer is safe and names violated categories');
+  const [word, ...codes] = raw.trim().split(/[\s,]+/u);
+  const kind = word.toLowerCase();
+  if (kind !== 'safe' && kind !== 'unsafe') return unreadable('', NO_VERDICT);
+  const numbers = codes.filter((code) => code !== '').map((code) => CODE.exec(code)?.groups?.['number']);
+  if (kind === 'safe' && codes.length > 0) {
+    const isCited = numbers.every((number) => number !== undefined);
+    return unreadable('', isCited ? 'the answer is safe and names violated categories' : NO_VERDICT);
   }
-  const [first] = codes?.match(/\d+/gu)?.map(Number) ?? [];
-  if (first !== undefined && policy.statements[first - 1] === undefined) {
-    return unreadable(
-      '',
-      `the answer names S${first}, and the policy has ${policy.statements.length} statements`,
-    );
-  }
+  if (numbers.includes(undefined)) return unreadable('', NO_VERDICT);
+  const cited = numbers.map(Number);
+  const fault = citationFault(
+    cited.map((number) => ({ number, quote: null })),
+    policy.statements,
+  );
+  if (fault !== null) return { ...unreadable('', fault), problem: { kind: 'miscited', message: fault } };
   return judged(word, SAFE_UNSAFE, {
     reasoning: '',
     verdictAt: raw.indexOf(word),
-    category: codes?.replace(/\s/gu, '') ?? null,
-    violatedRule: first === undefined ? null : ruleOf(first, null, policy),
+    category: cited.length === 0 ? null : cited.map((number) => `S${number}`).join(','),
+    violatedRule: cited.length === 0 ? null : ruleOf(Math.min(...cited), null, policy),
   });
 }

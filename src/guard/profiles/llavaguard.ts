@@ -6,6 +6,7 @@ import {
   userTurn,
   type VerdictWords,
 } from '../profile.js';
+import { looseObject, type LooseValue } from './loose-object.js';
 
 /** The ratings of v1.2 and, behind them, those of the models before it (`ml-research/LlavaGuard`). */
 const RATINGS: VerdictWords = {
@@ -33,45 +34,42 @@ export const llavaguard: GuardProfile = {
     '\\{\\s*"rating": "(Safe|Unsafe)",\\s*"category": "[^"\\\\\\n]+",\\s*"rationale": "[^"\\\\\\n]+"\\s*\\}',
 };
 
-/** A key and its string, in single or double quotes; the string of the last key may be cut off. */
-const PAIR = /(["'])(?<key>[\w-]+)\1\s*:\s*(["'])(?<value>(?:\\.|(?!\3)[^\\])*)(?:\3|$)/gsu;
-const FENCE = /^\s*```(?:json)?\s*|\s*```\s*$/gu;
-
-interface Pair {
-  readonly value: string;
-  readonly at: number;
-}
+const FENCE = '```';
 
 /**
- * Reads the object in any order of its keys, fenced, in single quotes, or cut off behind the rating: what is there is
- * read, and nothing is guessed. Words around the object and two ratings that differ make it invalid.
+ * Reads the object in any order of its keys, fenced, or in single quotes. Words around it, an end that is missing and
+ * syntax that had to be overlooked are borne where it says that the picture is unsafe, and never where it says safe. Ratings
+ * that differ, and several objects, make it invalid. Linear in the answer.
  */
 function readLlavaguard(raw: string): ReadAnswer {
   if (raw.trim() === '') return unreadable('', 'the answer is empty');
-  const body = raw.replace(FENCE, '');
-  if (!body.trimStart().startsWith('{')) return unreadable('', 'the answer is no JSON object');
-  if (body.includes('}') && !body.trimEnd().endsWith('}')) {
-    return unreadable('', 'there is text behind the JSON object');
-  }
-  const pairs = new Map<string, Pair[]>();
-  for (const match of raw.matchAll(PAIR)) {
-    const { key = '', value = '' } = match.groups ?? {};
-    const at = match.index + match[0].lastIndexOf(value);
-    pairs.set(key, [...(pairs.get(key) ?? []), { value, at }]);
-  }
-  const under = (keys: readonly string[]): Pair[] => keys.flatMap((key) => pairs.get(key) ?? []);
+  const start = raw.indexOf('{');
+  if (start < 0) return unreadable('', 'the answer is no JSON object');
+  const { values, isSound, end } = looseObject(raw, start);
+  const under = (keys: readonly string[]): readonly LooseValue[] =>
+    keys.flatMap((key) => values.get(key) ?? []);
   const [rating, ...others] = under(RATING_KEYS);
-  const text = under(RATIONALE_KEYS)[0]?.value ?? '';
-  const reasoning = text.replace(/\\(["'])/gu, '$1').replaceAll('\\n', '\n');
+  const reasoning = under(RATIONALE_KEYS)[0]?.text ?? '';
+  if (raw.includes('{', end)) return unreadable(reasoning, 'the answer has more than one object');
   if (rating === undefined) return unreadable(reasoning, 'the answer has no rating');
-  if (others.some(({ value }) => value.toLowerCase() !== rating.value.toLowerCase())) {
+  if (others.some(({ text }) => text.toLowerCase() !== rating.text.toLowerCase())) {
     return unreadable(reasoning, 'the answer has two ratings that differ');
   }
-  const category = under(CATEGORY_KEYS)[0]?.value ?? null;
+  const category = under(CATEGORY_KEYS)[0]?.text ?? null;
   const applies = category !== null && !/^NA\b/u.test(category);
-  return judged(rating.value, RATINGS, {
+  const answer = judged(rating.text, RATINGS, {
     reasoning,
     verdictAt: rating.at,
     category: applies ? category : null,
   });
+  if (answer.label !== 'safe') return answer;
+  if (!isSound) return unreadable(reasoning, 'the JSON object is not whole');
+  const isAlone = isFence(raw.slice(0, start)) && isFence(raw.slice(end));
+  return isAlone ? answer : unreadable(reasoning, 'there is text around the JSON object');
+}
+
+/** White space, or a code fence and its language at most. */
+function isFence(text: string): boolean {
+  const inner = text.trim();
+  return inner === '' || inner === FENCE || inner.toLowerCase() === `${FENCE}json`;
 }

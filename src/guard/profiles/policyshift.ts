@@ -1,4 +1,5 @@
 import type { Policy } from '../../policy/policy.js';
+import { citationFault } from '../citations.js';
 import {
   type GuardProfile,
   judged,
@@ -35,25 +36,51 @@ const twoDigits = (number: number): string => String(number).padStart(2, '0');
 const policies = ({ statements }: Policy): string =>
   statements.map((text, i) => `Risk Category ${twoDigits(i + 1)}: ${text}`).join('\n');
 
-/** All three forms that the family is trained in: with a reason behind, with a thought before, with neither. */
-const WHOLE =
-  /^\s*(?:<think>(?<thought>(?:(?!<\/?think>)[\s\S])*)<\/think>\s*)?(?<word>true|false)(?: \| (?<id>\d{2}))?(?: \| (?<reason>[^\n]*\S))?\s*$/u;
+const [THOUGHT, THOUGHT_END] = ['<think>', '</think>'];
+const SHAPE = 'the answer is neither "true | NN | reason" nor "false | reason"';
+const IDS = /^\d{1,2}(?:\s?,\s?\d{1,2})*$/u;
 
+/**
+ * All three forms that the family is trained in: with a reason behind, with a thought before, with neither. Several ids and
+ * ids of one digit are read, since they can only mean a violation; what says `false` must say it in the form itself.
+ */
 function readPolicyshift(raw: string, policy: Policy): ReadAnswer {
   if (raw.trim() === '') return unreadable('', 'the answer is empty');
-  const groups = WHOLE.exec(raw)?.groups;
-  const { thought, word, id, reason } = groups ?? {};
+  const { thought, verdictAt } = partsOf(raw);
+  const line = raw.slice(verdictAt).trimEnd();
+  const [word, ...parts] = line.split(' | ');
+  const isViolated = word.toLowerCase() === 'true';
+  const ids = isViolated ? (parts.shift() ?? '') : '';
+  const reason = parts.length === 0 ? null : parts.join(' | ').trim();
   const reasoning = (thought ?? reason ?? '').trim();
-  const twice = thought !== undefined && reason !== undefined;
-  const shaped = word === 'true' ? id !== undefined : id === undefined;
-  if (word === undefined || twice || !shaped) {
-    return unreadable(reasoning, 'the answer is neither "true | NN | reason" nor "false | reason"');
-  }
-  const number = id === undefined ? null : Number(id);
+  const isShaped =
+    !line.includes('\n') &&
+    !(thought !== null && (reason !== null || thought.includes(THOUGHT))) &&
+    reason !== '' &&
+    (isViolated ? IDS.test(ids) : word === 'false' && !IDS.test(parts[0]?.trim() ?? ''));
+  if (!isShaped) return unreadable(reasoning, SHAPE);
+  const cited = isViolated ? ids.split(',').map(Number) : [];
+  const fault = citationFault(
+    cited.map((number) => ({ number, quote: null })),
+    policy.statements,
+  );
+  if (fault !== null)
+    return { ...unreadable(reasoning, fault), problem: { kind: 'miscited', message: fault } };
+  const lowest = cited.length === 0 ? null : Math.min(...cited);
   return judged(word, TRUE_IS_UNSAFE, {
     reasoning,
-    verdictAt: raw.search(/(?:true|false)(?: \| [^\n]*)?\s*$/u),
-    category: id ?? null,
-    violatedRule: number === null ? null : ruleOf(number, null, policy),
+    verdictAt,
+    category: lowest === null ? null : twoDigits(lowest),
+    violatedRule: lowest === null ? null : ruleOf(lowest, null, policy),
   });
+}
+
+/** A thought that was ended, and where the verdict begins behind it. */
+function partsOf(raw: string): { readonly thought: string | null; readonly verdictAt: number } {
+  const start = raw.length - raw.trimStart().length;
+  const end = raw.startsWith(THOUGHT, start) ? raw.indexOf(THOUGHT_END) : -1;
+  if (end < 0) return { thought: null, verdictAt: start };
+  const behind = end + THOUGHT_END.length;
+  const verdictAt = raw.length - raw.slice(behind).trimStart().length;
+  return { thought: raw.slice(start + THOUGHT.length, end), verdictAt };
 }

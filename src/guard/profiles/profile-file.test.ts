@@ -69,6 +69,28 @@ describe('a profile of one’s own', () => {
     });
   });
 
+  it('without a format reads judgment lines, and says how the model is asked for others', async () => {
+    const answer = "answer: { closing: 'Bottom line:', safe: [ok], unsafe: [bad] }\n";
+    const profile = await profileFrom(write(GOOD.replace(/answer:\n(?: {2}.*\n)+/u, answer)));
+    expect(profile.closing).toEqual({
+      prefix: '\n\nBottom line:',
+      words: { safe: ['ok'], unsafe: ['bad'] },
+    });
+    expect(profile.read('A gun.\nBottom line: bad', policy).label).toBe('unsafe');
+    expect(profile.read('A gun is not ok.', policy).problem?.kind).toBe('undecided');
+  });
+
+  it('cites only what the policy has', async () => {
+    const profile = await profileFrom(write(GOOD));
+    expect(profile.read('a gun *bad* rule 9', policy).problem).toMatchObject({ kind: 'miscited' });
+  });
+
+  it('whose pattern does not end has no verdict, and everything else goes on', async () => {
+    const slow = GOOD.replace(/pattern: '.*'/u, "pattern: '(?:a+)+(?<verdict>ok|bad)'");
+    const { problem } = (await profileFrom(write(slow))).read('a'.repeat(100), policy);
+    expect(problem?.message).toMatch(/answer\.pattern of .* took too long on this answer/u);
+  });
+
   it('must be there', async () => {
     await expect(profileFrom(join(folder, 'none.yaml'))).rejects.toThrow(/cannot be read: .*check the path/);
     expect((await profileFrom('card')).name).toBe('card');

@@ -1,10 +1,13 @@
 /** @module A profile in a file of the user's own. */
 import { readFile } from 'node:fs/promises';
+import { Script } from 'node:vm';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { EngineMessage } from '../../engines/engine.js';
 import { messageOf, UserError } from '../../util/errors.js';
-import { type GuardProfile, judged, ruleOf, unreadable, userTurn } from '../profile.js';
+import { citationFault } from '../citations.js';
+import { type GuardProfile, judged, ruleOf, unreadable, userTurn, type VerdictWords } from '../profile.js';
+import { readFreeText } from './free-text.js';
 
 const words = z.array(z.string().min(1)).min(1);
 const schema = z.strictObject({
@@ -16,12 +19,20 @@ const schema = z.strictObject({
   prompt: z
     .string()
     .refine((text) => /\{(?:policy|statements)\}/u.test(text), 'it needs {policy} or {statements}'),
-  answer: z.strictObject({
-    /** A regular expression of JavaScript, matched as a whole, with a group `verdict`, and `reasoning`, `category` and `rule` if wanted. */
-    pattern: z.string(),
-    safe: words,
-    unsafe: words,
-  }),
+  answer: z.union([
+    z.strictObject({
+      /** A regular expression of JavaScript, matched as a whole, with a group `verdict`, and `reasoning`, `category` and `rule` if wanted. */
+      pattern: z.string(),
+      safe: words,
+      unsafe: words,
+    }),
+    z.strictObject({
+      /** Free text: the words that announce the judgment. Where the text has no such line, the model is asked with them. */
+      closing: z.string().regex(/\S/u, 'it needs words'),
+      safe: words,
+      unsafe: words,
+    }),
+  ]),
   /** How the answer begins when one forward pass must do; without it there is no fast regime. */
   fast: z.strictObject({ prefix: z.string() }).optional(),
   /** What generation can be held to, in the grammar's own regular expressions. */
@@ -55,8 +66,7 @@ function profileOf(path: string, value: unknown): GuardProfile {
     throw new UserError(`the profile ${path} is not right at ${field}: ${issue.message}`);
   }
   const { name, description, system, prompt, answer, fast, grammar } = result.data;
-  const pattern = patternOf(path, answer.pattern);
-  const { safe, unsafe } = answer;
+  const verdictWords: VerdictWords = { safe: answer.safe, unsafe: answer.unsafe };
   return {
     name,
     description,
@@ -68,27 +78,58 @@ function profileOf(path: string, value: unknown): GuardProfile {
       const turns: EngineMessage[] = system === undefined ? [] : [{ role: 'system', content: system }];
       return [...turns, userTurn(images, text)];
     },
-    read: (raw, policy) => {
-      const match = pattern.exec(raw.trim());
-      const { verdict, reasoning = '', category, rule } = match?.groups ?? {};
-      if (match === null || verdict === undefined) return unreadable('', `the answer does not match ${path}`);
-      const [start] = match.indices?.groups?.['verdict'] ?? [0];
-      const number = Number(rule);
-      return judged(
-        verdict,
-        { safe, unsafe },
-        {
-          reasoning: reasoning.trim(),
-          verdictAt: raw.length - raw.trimStart().length + start,
-          category: category ?? null,
-          violatedRule: Number.isInteger(number) && number > 0 ? ruleOf(number, null, policy) : null,
-        },
-      );
-    },
-    thinks: answer.pattern.includes('think>'),
-    fast: fast === undefined ? null : { prefix: fast.prefix, words: { safe, unsafe } },
+    ...('closing' in answer
+      ? {
+          read: (raw: string) => readFreeText(raw, verdictWords, answer.closing),
+          closing: { prefix: `\n\n${answer.closing.trim()}`, words: verdictWords },
+        }
+      : { read: readerOf(path, patternOf(path, answer.pattern), verdictWords) }),
+    thinks: 'pattern' in answer && answer.pattern.includes('think>'),
+    fast: fast === undefined ? null : { prefix: fast.prefix, words: verdictWords },
     grammar: grammar === undefined ? null : () => grammar,
   };
+}
+
+/** By a pattern of the user's own, which ends in time whatever the model wrote. */
+function readerOf(path: string, pattern: RegExp, words: VerdictWords): GuardProfile['read'] {
+  return (raw, policy) => {
+    const match = matchInTime(pattern, raw.trim());
+    if (match === 'too slow') {
+      return unreadable(
+        '',
+        `answer.pattern of ${path} took too long on this answer; write it without nested repetitions`,
+      );
+    }
+    const { verdict, reasoning = '', category, rule } = match?.groups ?? {};
+    if (match === null || verdict === undefined) return unreadable('', `the answer does not match ${path}`);
+    const [start] = match.indices?.groups?.['verdict'] ?? [0];
+    const number = rule === undefined ? null : Number(rule);
+    const fault = number === null ? null : citationFault([{ number, quote: null }], policy.statements);
+    if (fault !== null) {
+      return { ...unreadable(reasoning.trim(), fault), problem: { kind: 'miscited', message: fault } };
+    }
+    return judged(verdict, words, {
+      reasoning: reasoning.trim(),
+      verdictAt: raw.length - raw.trimStart().length + start,
+      category: category ?? null,
+      violatedRule: number === null ? null : ruleOf(number, null, policy),
+    });
+  };
+}
+
+/** A pattern that does not backtrack needs well under a millisecond for the longest answer. */
+const PATTERN_MS = 1000;
+const MATCHING = new Script('pattern.exec(text)');
+
+/** V8 looks for the end of the time at every step back of a pattern. */
+function matchInTime(pattern: RegExp, text: string): RegExpExecArray | null | 'too slow' {
+  try {
+    return MATCHING.runInNewContext({ pattern, text }, { timeout: PATTERN_MS }) as RegExpExecArray | null;
+  } catch (error) {
+    // The error is of another realm in some test runners, so that it is no instance of ours.
+    if ((error as NodeJS.ErrnoException).code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') return 'too slow';
+    throw error;
+  }
 }
 
 function patternOf(path: string, source: string): RegExp {

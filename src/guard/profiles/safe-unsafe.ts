@@ -1,11 +1,5 @@
-import {
-  type GuardProfile,
-  judged,
-  type ReadAnswer,
-  unreadable,
-  userTurn,
-  type VerdictWords,
-} from '../profile.js';
+import { type GuardProfile, userTurn, type VerdictWords } from '../profile.js';
+import { readWord } from './one-word.js';
 
 export const SAFE_UNSAFE: VerdictWords = { safe: ['safe'], unsafe: ['unsafe'] };
 
@@ -23,13 +17,3 @@ export const safeUnsafe: GuardProfile = {
   fast: { prefix: '', words: SAFE_UNSAFE },
   grammar: () => '(safe|unsafe)',
 };
-
-const ONE_WORD = /^[\s"'*_`]*(?<word>\p{L}+)[\s"'*_`.!]*$/u;
-
-/** One word, in any capitals, with marks around it at most. */
-export function readWord(raw: string, words: VerdictWords): ReadAnswer {
-  if (raw.trim() === '') return unreadable('', 'the answer is empty');
-  const word = ONE_WORD.exec(raw)?.groups?.['word'];
-  if (word === undefined) return unreadable('', 'the answer is more than one word');
-  return judged(word, words, { reasoning: '', verdictAt: raw.indexOf(word) });
-}

@@ -1,4 +1,5 @@
 import type { Policy } from '../../policy/policy.js';
+import { citationFault } from '../citations.js';
 import { type GuardProfile, judged, type ReadAnswer, ruleOf, unreadable, userTurn } from '../profile.js';
 import { SAFE_UNSAFE } from './safe-unsafe.js';
 
@@ -17,23 +18,26 @@ export const singguard: GuardProfile = {
   grammar: null,
 };
 
-const WHOLE =
-  /^\s*(?<word>safe|unsafe)[ \t]*\n(?<reasoning>[\s\S]*?)<answer>\s*(?<rule>[^<>]+?)\s*<\/answer>\s*$/u;
+const [ANSWER, ANSWER_END] = ['<answer>', '</answer>'];
+const SHAPE = 'the answer has no verdict on its first line, or no <answer> at its end';
 
 /** The rule must be one of the policy's: a title that the policy does not have is no citation. */
 function readSingguard(raw: string, policy: Policy): ReadAnswer {
-  if (raw.trim() === '') return unreadable('', 'the answer is empty');
-  const { word, reasoning = '', rule } = WHOLE.exec(raw)?.groups ?? {};
-  const thought = reasoning.trim();
-  if (word === undefined || rule === undefined) {
-    return unreadable(thought, 'the answer has no verdict on its first line, or no <answer> at its end');
-  }
+  const whole = raw.trim();
+  if (whole === '') return unreadable('', 'the answer is empty');
+  const lineEnd = whole.indexOf('\n');
+  const word = whole.slice(0, Math.max(0, lineEnd)).trim();
+  const at = whole.indexOf(ANSWER);
+  const thought = whole.slice(Math.max(0, lineEnd), at < 0 ? whole.length : at).trim();
+  const isShaped = (word === 'safe' || word === 'unsafe') && at >= 0 && whole.endsWith(ANSWER_END);
+  if (!isShaped) return unreadable(thought, SHAPE);
+  const rule = whole.slice(at + ANSWER.length, -ANSWER_END.length).trim();
+  if (rule === '' || rule.includes('<') || rule.includes('>')) return unreadable(thought, SHAPE);
   const saysSafe = rule.toLowerCase() === 'safe';
   if (saysSafe !== (word === 'safe')) return unreadable(thought, 'the first line and the <answer> disagree');
+  const fault = saysSafe ? null : citationFault([{ number: null, quote: rule }], policy.statements);
+  if (fault !== null) return { ...unreadable(thought, fault), problem: { kind: 'miscited', message: fault } };
   const number = policy.statements.indexOf(rule) + 1;
-  if (!saysSafe && number === 0) {
-    return unreadable(thought, `the answer names a rule that the policy does not have: ${rule}`);
-  }
   return judged(word, SAFE_UNSAFE, {
     reasoning: thought,
     verdictAt: raw.indexOf(word),

@@ -3,9 +3,8 @@ import { judged, type ReadAnswer, unreadable, type VerdictWords } from '../profi
 /** The tags of the format, each of which may stand in an answer once at most. */
 const TAGS = ['<think>', '</think>', '<answer>', '</answer>'] as const;
 
-const WHOLE =
-  /^\s*(?:<think>(?<reasoning>[\s\S]*?)<\/think>\s*)?<answer>\s*(?<word>[^<]*?)\s*<\/answer>\s*$/u;
-const THOUGHT_ONLY = /^\s*<think>(?<reasoning>[\s\S]*?)<\/think>\s*$/u;
+const [THINK, THINK_END, ANSWER, ANSWER_END] = TAGS;
+const FENCE = '```';
 
 /** Yes and no as the method trains them: the question is whether the picture may be shown. */
 export const YES_IS_SAFE: VerdictWords = { safe: ['yes'], unsafe: ['no'] };
@@ -26,20 +25,46 @@ export function readTaggedAnswer(raw: string, words: VerdictWords): ReadAnswer {
   if (raw.trim() === '') return unreadable(reasoning, 'the answer is empty');
   const repeated = TAGS.find((tag) => raw.split(tag).length > 2);
   if (repeated !== undefined) return unreadable(reasoning, `the answer has more than one ${repeated}`);
-  const groups = WHOLE.exec(raw)?.groups;
-  if (!groups) return unreadable(reasoning, shapeProblem(raw));
-  const tagEnd = raw.indexOf('<answer>') + '<answer>'.length;
-  const verdictAt = tagEnd + raw.slice(tagEnd).search(/\S/u);
-  return judged(groups['word'] ?? '', words, { reasoning, verdictAt });
+  const [start, end] = insideFence(raw);
+  const body = raw.slice(start, end);
+  const answerAt = body.indexOf(ANSWER);
+  const isWhole =
+    answerAt >= 0 && body.endsWith(ANSWER_END) && isThoughtOrNothing(body.slice(0, answerAt).trim());
+  const word = isWhole ? body.slice(answerAt + ANSWER.length, -ANSWER_END.length) : '';
+  if (!isWhole || word.includes('<')) return unreadable(reasoning, shapeProblem(body));
+  const verdictAt = start + answerAt + ANSWER.length + (word.length - word.trimStart().length);
+  return judged(word.trim(), words, { reasoning, verdictAt });
 }
 
-/** The words between the think tags; without a closing tag, all behind the opening one. */
+/** The answer without white space around it, and without a code fence around the whole of it. */
+function insideFence(raw: string): [start: number, end: number] {
+  let [start, end] = [raw.length - raw.trimStart().length, raw.trimEnd().length];
+  const line = raw.indexOf('\n', start);
+  const isFenced =
+    raw.startsWith(FENCE, start) && line >= 0 && raw.endsWith(FENCE, end) && end - FENCE.length > line;
+  if (!isFenced) return [start, end];
+  const inner = raw.slice(line, end - FENCE.length);
+  [start, end] = [line + inner.length - inner.trimStart().length, line + inner.trimEnd().length];
+  return [start, Math.max(start, end)];
+}
+
+/** Each tag stands once at most, so that a thought that begins and ends here is one. */
+const isThoughtOrNothing = (text: string): boolean =>
+  text === '' || (text.startsWith(THINK) && text.endsWith(THINK_END));
+
+/** The words between the think tags; without a closing tag, all behind the opening one. Linear in the answer. */
 export function reasoningOf(raw: string): string {
-  return /<think>([\s\S]*?)(?:<\/think>|<answer>|<result>|$)/u.exec(raw)?.[1]?.trim() ?? '';
+  const at = raw.indexOf(THINK);
+  if (at < 0) return '';
+  const start = at + THINK.length;
+  const ends = [THINK_END, ANSWER, '<result>']
+    .map((tag) => raw.indexOf(tag, start))
+    .filter((end) => end >= 0);
+  return raw.slice(start, ends.length === 0 ? raw.length : Math.min(...ends)).trim();
 }
 
 function shapeProblem(raw: string): string {
-  if (THOUGHT_ONLY.test(raw)) return 'the answer ends without <answer>';
+  if (isThoughtOrNothing(raw) && !raw.includes(ANSWER)) return 'the answer ends without <answer>';
   const missing = TAGS.slice(raw.includes('think>') ? 0 : 2).find((tag) => !raw.includes(tag));
   if (missing !== undefined) return `the answer has no ${missing}`;
   return 'there is text outside of the think and answer tags';

@@ -1,5 +1,5 @@
 import { type GuardProfile, userTurn, type VerdictWords } from '../profile.js';
-import { readWord } from './safe-unsafe.js';
+import { readWord } from './one-word.js';
 
 /** The question is whether the policy is violated. */
 const YES_IS_UNSAFE: VerdictWords = { safe: ['no'], unsafe: ['yes'] };
