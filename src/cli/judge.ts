@@ -458,7 +458,7 @@ async function policiesOf(
   );
   const given = texts.map((text, i) => {
     const name = texts.length === 1 ? 'policy-text' : `policy-text-${i + 1}`;
-    return { file: name, policy: Policy.fromMarkdown(text, { name, source: '--policy-text' }) };
+    return { file: name, policy: Policy.from(text, { name, source: '--policy-text' }) };
   });
   return [...loaded, ...given];
 }

@@ -28,7 +28,7 @@ export function shortDataUri(uri: string): string {
 export function bytesOfDataUri(uri: string): Uint8Array {
   const comma = uri.indexOf(',');
   if (comma < 0) {
-    throw broken(uri, 'has no comma before its data; write data:image/png;base64, and the bytes');
+    throw broken(uri, 'it has no comma before its data; write data:image/png;base64, and the bytes');
   }
   if (uri.length > MAX_CHARACTERS) {
     throw new UserError(
@@ -41,7 +41,7 @@ export function bytesOfDataUri(uri: string): Uint8Array {
   if (!BASE64_MARK.test(head)) return percentDecoded(data);
   const text = data.includes('%') ? Buffer.from(percentDecoded(data)).toString('latin1') : data;
   const digits = text.replace(/[\t\n\f\r ]/gu, '');
-  if (!BASE64.test(digits)) throw broken(uri, 'has characters that are no base64; encode the file again');
+  if (!BASE64.test(digits)) throw broken(uri, 'it has characters that are no base64; encode the file again');
   return Buffer.from(digits, 'base64');
 }
 
@@ -59,4 +59,4 @@ function percentDecoded(text: string): Uint8Array {
 }
 
 const broken = (uri: string, how: string): UserError =>
-  new UserError(`the data URI ${shortDataUri(uri)} ${how}`, { code: 'invalid_image' });
+  new UserError(`the data URI ${shortDataUri(uri)} is broken: ${how}`, { code: 'invalid_image' });

@@ -61,7 +61,7 @@ describe('every form of a picture', () => {
     ['data:image/png;base64', /has no comma/],
     [
       `data:image/png;base64,${'*'.repeat(5000)}`,
-      /^the data URI data:image\/png;base64,… \(5022 characters\) has char/,
+      /^the data URI data:image\/png;base64,… \(5022 characters\) is broken: it has/,
     ],
   ])('is refused with what it is (%#)', async (source, message) => {
     await expect(readSource(source)).rejects.toThrow(message);

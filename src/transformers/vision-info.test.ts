@@ -26,5 +26,5 @@ it('reads bytes and data URIs as it reads files, and refuses what it cannot read
   await expect(ask('data:image/png;base64,*')).rejects.toThrow(/broken/);
   await expect(ask('http://127.0.0.1/b.png')).rejects.toThrow(/private or special network/);
   await expect(ask('file://elsewhere/b.png')).rejects.toThrow(/no file URL of this machine/);
-  await expect(ask(7)).rejects.toThrow(/give one of these/);
+  await expect(ask(7)).rejects.toThrow(/cannot be a number/);
 });

@@ -1,16 +1,16 @@
 /** @module The card's `process_vision_info` (QwenLM/Qwen2.5-VL:qwen-vl-utils vision_process.py). */
-import { fileURLToPath } from 'node:url';
 import { decodeImage } from '../images/decode.js';
 import type { RgbImage } from '../images/image.js';
 import { resizeBicubic } from '../images/resize.js';
+import { readSource } from '../images/source.js';
 import type { Video } from '../models/qwen2_5_vl/image-processing.js';
 import { type SmartResizeLimits, smartResizeQwenVlUtils } from '../models/qwen2_5_vl/smart-resize.js';
-import { type FetchOptions, fetchGuarded } from '../net/fetch-guarded.js';
-import { messageOf, UserError } from '../util/errors.js';
+import type { FetchOptions } from '../net/fetch-guarded.js';
+import { UserError } from '../util/errors.js';
 
 /**
- * A message as the card writes it. An image part's `image` (or `image_url`) is a path, `file://`, URL, data URI, bytes
- * or pixels; a video part's `video` is a list of such frames, its `sample_fps` says how many a second.
+ * A message as the card writes it. An image part's `image` (or `image_url`) is anything that
+ * `ImageSource` names: a path, URL, data URI, bytes, a Blob, a stream or pixels; a video part's `video` is a list of such frames, its `sample_fps` says how many a second.
  * `min_pixels`, `max_pixels`, `resized_height` and `resized_width` of a part set its size.
  */
 export interface VisionMessage {
@@ -28,10 +28,6 @@ const VIDEO_TOKENS = 128_000 * 0.9;
 const FRAME_FACTOR = 2;
 /** What a least limit above the most becomes. */
 const HEADROOM = 1.05;
-
-/** A data URI above this many characters is refused before it is decoded. */
-const MAX_DATA_URI = 64 * 1024 * 1024;
-const DATA_URI = /^data:image\/[\w.+-]+;base64,([A-Za-z0-9+/]+={0,2})$/;
 
 type Part = Readonly<Record<string, unknown>>;
 
@@ -126,33 +122,6 @@ function numberOf(part: Part, name: string): number | undefined {
 }
 
 async function load(source: unknown, options: FetchOptions): Promise<RgbImage> {
-  if (source instanceof Uint8Array) return decodeImage(source);
-  if (isPixels(source)) return source;
-  if (typeof source !== 'string') {
-    throw new UserError(
-      'an image is none of path, file:// URL, http(s) URL, data URI, bytes or pixels; give one of these',
-    );
-  }
-  if (/^https?:/i.test(source)) return decodeImage((await fetchGuarded(source, options)).bytes);
-  if (source.startsWith('file:')) return decodeImage(pathOf(source));
-  if (!source.startsWith('data:')) return decodeImage(source);
-  const base64 = source.length > MAX_DATA_URI ? undefined : DATA_URI.exec(source)?.[1];
-  if (base64 === undefined) {
-    throw new UserError('a data URI is too long or broken; write data:image/png;base64, and the bytes');
-  }
-  return decodeImage(Buffer.from(base64, 'base64'));
-}
-
-function pathOf(url: string): string {
-  try {
-    return fileURLToPath(url);
-  } catch (error) {
-    throw new UserError(`${url} is no file URL of this machine (${messageOf(error)}); give the path`);
-  }
-}
-
-function isPixels(source: unknown): source is RgbImage {
-  if (typeof source !== 'object' || source === null) return false;
-  const { width, height, data } = source as Partial<RgbImage>;
-  return data instanceof Uint8Array && data.length === 3 * Number(width) * Number(height);
+  const read = await readSource(source, options);
+  return 'pixels' in read ? read.pixels : await decodeImage(read.bytes, { subject: read.subject });
 }
