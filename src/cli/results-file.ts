@@ -10,8 +10,8 @@ import {
   writeSync,
 } from 'node:fs';
 import { extname } from 'node:path';
-import { parse } from 'csv-parse/sync';
 import { writeAtomically } from '../checkpoint/files.js';
+import { parseCsv } from '../curation/csv.js';
 import type { Label, Verdict } from '../guard/verdict.js';
 import { messageOf, UserError } from '../util/errors.js';
 import { oneLine, safeJson } from './printable.js';
@@ -97,20 +97,21 @@ const CSV: Format = {
     return COLUMNS.map((column) => cell(row[column as keyof typeof row] ?? '')).join(',');
   },
   read: (text) => {
-    const records: Record<Column, string>[] = parse(text, {
-      columns: [...COLUMNS],
-      relax_column_count: true,
-    });
-    return records.slice(1).map((record) =>
-      rowOf({
+    const [, ...records] = parseCsv(text, 'the results');
+    return records.map(({ fields }) => {
+      const record = Object.fromEntries(COLUMNS.map((column, i) => [column, fields[i] ?? ''])) as Record<
+        Column,
+        string
+      >;
+      return rowOf({
         image: uncell(record.image),
         policyFile: uncell(record.policy_file),
         policyId: record.policy_id,
         sha256: record.sha256.split(' ').map((hash) => (hash === '' ? null : hash)),
         settings: parsedJson(record.settings),
         label: record.label,
-      }),
-    );
+      });
+    });
   },
 };
 

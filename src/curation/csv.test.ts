@@ -73,4 +73,34 @@ describe('parseCsv', () => {
       }),
     );
   });
+
+  it('stops at a field and at a record that no table has', () => {
+    expect(() => parseCsv(`a\n"${'x'.repeat(1_000_001)}"`, 'a.csv')).toThrow(
+      'a.csv, line 2: a field of 1000001 characters; 1000000 are the most',
+    );
+    expect(() => parseCsv(','.repeat(20_000), 'a.csv')).toThrow('a.csv, line 1 has more than 10000 fields');
+  });
+
+  it.each<[string, (count: number) => string]>([
+    ['line breaks in a field', (count) => `a,b\n"${'\n'.repeat(count)}",x\n`],
+    ['pairs of line breaks in a field', (count) => `a,b\n"${'\r\n'.repeat(count)}",x\n`],
+    ['quotes in a field', (count) => `a,b\n"${'a""'.repeat(count)}",x\n`],
+    ['a quote that never closes', (count) => `a,b\n"${'""\n'.repeat(count)}`],
+    ['text beside a long field', (count) => `a,b\n"${'\n""'.repeat(count)}"x\n`],
+    ['empty lines', (count) => `a,b\n${'\n'.repeat(count)}1,2\n`],
+    ['short records', (count) => `a,b\n${'1,2\n'.repeat(count)}`],
+  ])('is linear in %s', (_, make) => {
+    // A quadratic reader takes 2500 times as long for 50 times as much, and minutes for the longer one.
+    const [short, long] = [6_000, 300_000].map((count) => {
+      const text = make(count);
+      const begun = performance.now();
+      try {
+        parseCsv(text, 'a.csv');
+      } catch (error) {
+        expect(error).toMatchObject({ name: 'UserError' });
+      }
+      return performance.now() - begun;
+    });
+    expect(long / Math.max(short, 20)).toBeLessThan(500);
+  });
 });
