@@ -1,17 +1,10 @@
 /** @module Tables as data sets come in: CSV, JSON, JSONL or parquet, told by the name of the file. */
 import { extname } from 'node:path';
-import { brotliDecompressSync, gunzipSync } from 'node:zlib';
-import {
-  asyncBufferFromFile,
-  type Compressors,
-  parquetMetadataAsync,
-  parquetReadObjects,
-  parquetSchema,
-} from 'hyparquet';
 import { messageOf, UserError } from '../util/errors.js';
 import { parseCsv } from './csv.js';
 import { readText } from '../util/json-lines.js';
 import { isRow, type JsonRow, readJsonRows } from './json-rows.js';
+import { readParquet } from './parquet.js';
 
 export interface TableRow {
   /** Where the row stands, for messages: `line 7` or `row 3`. */
@@ -29,7 +22,7 @@ const READERS: Readonly<Record<string, (file: string) => Promise<Table> | Table>
   '.csv': readCsv,
   '.json': readJson,
   '.jsonl': readJsonl,
-  '.parquet': readParquet,
+  '.parquet': readParquetTable,
 };
 
 /** Reads a table whole. @throws UserError for another kind of file, and for one that is broken, with the place. */
@@ -87,24 +80,7 @@ const tableOf = (file: string, rows: readonly TableRow[]): Table => ({
   rows,
 });
 
-/** What Node can undo besides Snappy, which hyparquet brings. */
-const COMPRESSORS: Compressors = {
-  GZIP: (bytes) => gunzipSync(bytes),
-  BROTLI: (bytes) => brotliDecompressSync(bytes),
-};
-
-async function readParquet(file: string): Promise<Table> {
-  try {
-    const buffer = await asyncBufferFromFile(file);
-    const metadata = await parquetMetadataAsync(buffer);
-    const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
-    const rows = await parquetReadObjects({ file: buffer, metadata, compressors: COMPRESSORS });
-    return { file, columns, rows: rows.map((values, i) => ({ place: `row ${i + 1}`, values })) };
-  } catch (error) {
-    const cause = messageOf(error);
-    const remedy = /compression codec/u.test(cause)
-      ? 'write it again with snappy or gzip'
-      : 'get a whole copy';
-    throw new UserError(`${file} is no parquet file that can be read (${cause}); ${remedy}`);
-  }
+async function readParquetTable(file: string): Promise<Table> {
+  const { columns, rows } = await readParquet(file);
+  return { file, columns, rows: rows.map((values, i) => ({ place: `row ${i + 1}`, values })) };
 }
