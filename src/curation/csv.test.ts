@@ -4,6 +4,16 @@ import { parseCsv } from './csv.js';
 
 const fieldsOf = (text: string) => parseCsv(text, 'a.csv').map(({ fields }) => fields);
 
+/** "read", or why it is not. */
+function outcomeOf(text: string): string {
+  try {
+    parseCsv(text, 'a.csv');
+    return 'read';
+  } catch (error) {
+    return String(error);
+  }
+}
+
 describe('parseCsv', () => {
   it.each<[string, string[][]]>([
     ['', []],
@@ -81,21 +91,20 @@ describe('parseCsv', () => {
     expect(() => parseCsv(','.repeat(20_000), 'a.csv')).toThrow('a.csv, line 1 has more than 10000 fields');
   });
 
-  it.each<[string, (count: number) => string, string | null]>([
-    ['line breaks in a field', (count) => `a,b\n"${'\n'.repeat(count)}",x\n`, null],
-    ['pairs of line breaks in a field', (count) => `a,b\n"${'\r\n'.repeat(count)}",x\n`, null],
-    ['quotes in a field', (count) => `a,b\n"${'a""'.repeat(count)}",x\n`, null],
+  it.each<[string, (count: number) => string, string]>([
+    ['line breaks in a field', (count) => `a,b\n"${'\n'.repeat(count)}",x\n`, 'read'],
+    ['pairs of line breaks in a field', (count) => `a,b\n"${'\r\n'.repeat(count)}",x\n`, 'read'],
+    ['quotes in a field', (count) => `a,b\n"${'a""'.repeat(count)}",x\n`, 'read'],
     ['a quote that never closes', (count) => `a,b\n"${'""\n'.repeat(count)}`, 'never closed'],
     ['text beside a long field', (count) => `a,b\n"${'\n""'.repeat(count)}"x\n`, 'beside a quoted field'],
-    ['empty lines', (count) => `a,b\n${'\n'.repeat(count)}1,2\n`, null],
-    ['short records', (count) => `a,b\n${'1,2\n'.repeat(count)}`, null],
+    ['empty lines', (count) => `a,b\n${'\n'.repeat(count)}1,2\n`, 'read'],
+    ['short records', (count) => `a,b\n${'1,2\n'.repeat(count)}`, 'read'],
   ])('is linear in %s', (_, make, ending) => {
     // A quadratic reader takes 2500 times as long for 50 times as much, and minutes for the longer one.
     const [short, long] = [6_000, 300_000].map((count) => {
       const text = make(count);
       const begun = performance.now();
-      const read = (): unknown => parseCsv(text, 'a.csv');
-      (ending === null ? expect(read).not : expect(read)).toThrow(ending ?? undefined);
+      expect(outcomeOf(text)).toContain(ending);
       return performance.now() - begun;
     });
     expect(long / Math.max(short, 20)).toBeLessThan(500);
