@@ -31,6 +31,11 @@ export interface GuardProfile {
   messages(images: readonly EngineImage[], policy: Policy): EngineMessage[];
   /** Never guesses: what is not exactly the family's format is `invalid`, free text without a judgment `undecided`. */
   read(raw: string, policy: Policy): ReadAnswer;
+  /**
+   * What an answer says, before what it cites is checked: for training, whose rewards have a part for that of their own.
+   * Absent where {@link read} checks no more.
+   */
+  claim?(raw: string, policy: Policy): ReadAnswer;
   /** Whether the family's format has the thought in `<think>` tags: where a server took it out, it is read with the answer. */
   readonly thinks?: boolean;
   /**

@@ -123,7 +123,7 @@ export async function readImageFile(
     }
     throw new UserError(
       // Node's message repeats the path behind a comma.
-      `${subject} cannot be opened (${messageOf(error).split(', ', 1)[0]}); check the path and its permissions`,
+      `${subject} cannot be opened (${messageOf(error).split(/, (?:open|l?stat) '/u, 1)[0]}); check the path and its permissions`,
     );
   }
 }

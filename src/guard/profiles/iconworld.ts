@@ -16,6 +16,7 @@ function knowing(vocabulary: Vocabulary | null): GuardProfile {
     description: 'safeguard-vl-tiny: things seen, cited statements, <answer>yes|no</answer>, yes = safe',
     messages: (images, policy) => [userTurn(images, citableStatements(policy.statements))],
     read: (raw, policy) => readIconworld(raw, policy, vocabulary),
+    claim: claimed,
     thinks: true,
     fast: { prefix: '<answer', lead: '>', words: YES_IS_SAFE },
     grammar: null,
@@ -35,10 +36,16 @@ const ANCHOR = '<answer>';
 const BARE = /^\s*<answer>(?:yes|no)<\/answer>\s*$/u;
 
 function readIconworld(raw: string, policy: Policy, vocabulary: Vocabulary | null): ReadAnswer {
-  if (BARE.test(raw)) return readTaggedAnswer(raw, YES_IS_SAFE);
   const answer = parseIconworldAnswer(raw);
   const problem = answer.kind === 'judged' ? groundsProblem(answer, policy.statements, vocabulary) : null;
-  if (problem !== null) return { ...unreadable(reasoningOf(raw), problem.message), problem };
+  return problem === null
+    ? claimed(raw, policy)
+    : { ...unreadable(reasoningOf(raw), problem.message), problem };
+}
+
+function claimed(raw: string, policy: Policy): ReadAnswer {
+  if (BARE.test(raw)) return readTaggedAnswer(raw, YES_IS_SAFE);
+  const answer = parseIconworldAnswer(raw);
   const isJudged = answer.kind === 'judged';
   return {
     label: answer.verdict,

@@ -5,14 +5,15 @@ import { Policy } from '../../policy/policy.js';
 import { overlapOf } from '../../util/overlap.js';
 import type { JudgedSample, RewardInput, RewardSample } from './reward.js';
 
-/** Reads completions; each policy is parsed once. */
+/** Reads what completions say; each policy is parsed once. Whether they quote rightly is a reward of its own. */
 export class CompletionReader {
   private readonly policies = new WeakMap<RewardSample, Policy>();
 
   constructor(private readonly profile: GuardProfile) {}
 
   read({ completion, sample, prompt }: Pick<RewardInput, 'completion' | 'sample' | 'prompt'>): ReadAnswer {
-    return this.profile.read(completion, this.policyOf(sample, prompt));
+    const policy = this.policyOf(sample, prompt);
+    return this.profile.claim?.(completion, policy) ?? this.profile.read(completion, policy);
   }
 
   private policyOf(sample: RewardSample, prompt: string): Policy {
