@@ -24,7 +24,7 @@ export const card: GuardProfile = {
 
 /** A model that was trained on yes = safe may answer with its tags: these are read with that polarity, or not at all. */
 function readCardAnswer(raw: string): ReadAnswer {
-  return raw.includes('<answer>') || raw.includes('</answer>')
+  return /<\/?answer\b/iu.test(raw)
     ? readTaggedAnswer(raw, YES_IS_SAFE)
     : readFreeText(raw, JUDGMENTS, CLOSING);
 }

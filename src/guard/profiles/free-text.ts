@@ -27,7 +27,13 @@ const STOPS = new Set('.!。！');
 /** A line that says nothing but a judgment is shorter, in UTF-16 units. */
 const LONGEST_LINE = 200;
 const THOUGHT_END = '</think>';
-const THOUGHT = '<think>';
+/** Opening and closing tags, also escaped as entities: what stands in one that is open is a thought or a quotation. */
+const TAG = /(?:<|&lt;)(?<close>\/?)(?<name>[a-z]{1,20})(?:>|&gt;)/giu;
+/** Tags that have no end. */
+const VOID_TAGS = new Set(['br', 'hr', 'p', 'li', 'img']);
+const FENCE = '```';
+/** A line with one of these at its end announces what stands below it: a quotation, an example, a condition. */
+const LEADS_ON = new Set(':：,，;；(（…');
 
 interface Judgment {
   readonly word: string;
@@ -36,26 +42,35 @@ interface Judgment {
   readonly isSafe: boolean;
   /** Where the line ends. */
   readonly end: number;
+  /** Whether the line may be somebody's words that the answer repeats. */
+  readonly mayBeQuoted: boolean;
+}
+
+interface Judgments {
+  readonly lines: readonly Judgment[];
+  /** Whether a judgment says unsafe, also one that says more, such as the rule. */
+  readonly saysUnsafe: boolean;
 }
 
 /**
  * Reads the judgment lines of a free answer: `Final judgment: Unsafe`, with emphasis, as a heading with the word below
  * it, or the word as the whole answer. The last one counts. A safe one counts only where nothing is written behind it
- * and no unsafe one before it. Whatever is not read so is undecided. Linear in the answer.
+ * and no unsafe one before it, and where it cannot be a quotation. Whatever is not read so is undecided. Linear in the answer.
  */
 export function readFreeText(raw: string, words: VerdictWords, closing: string): ReadAnswer {
   const reasoning = raw.trim();
   if (reasoning === '') return unreadable('', 'the answer is empty');
   const thoughtEnd = raw.lastIndexOf(THOUGHT_END);
-  if (thoughtEnd < 0 && raw.includes(THOUGHT)) {
-    return undecided(reasoning, 'the answer ends inside its thought');
-  }
   const start = thoughtEnd < 0 ? 0 : thoughtEnd + THOUGHT_END.length;
-  const judgments = judgmentLines(raw, start, words, closing);
-  const last = judgments.at(-1);
+  if (hasOpenTag(raw.slice(start))) return undecided(reasoning, 'the answer ends inside its thought');
+  const { lines, saysUnsafe } = judgmentLines(raw, start, words, closing);
+  const last = lines.at(-1);
   if (last === undefined) return undecided(reasoning, 'the answer has no line that is its judgment alone');
-  if (last.isSafe && judgments.some(({ isSafe }) => !isSafe)) {
+  if (last.isSafe && saysUnsafe) {
     return undecided(reasoning, 'the answer judges unsafe first and safe then');
+  }
+  if (last.isSafe && last.mayBeQuoted) {
+    return undecided(reasoning, 'the judgment may be a quotation');
   }
   if (last.isSafe && hasWords(raw, last.end)) {
     return undecided(reasoning, 'the answer goes on behind its judgment');
@@ -63,28 +78,60 @@ export function readFreeText(raw: string, words: VerdictWords, closing: string):
   return judged(last.word, words, { reasoning, verdictAt: last.at });
 }
 
-function judgmentLines(raw: string, start: number, words: VerdictWords, closing: string): Judgment[] {
+function judgmentLines(raw: string, start: number, words: VerdictWords, closing: string): Judgments {
   const announcements = announcementsOf(closing);
-  const found: Judgment[] = [];
+  const lines: Judgment[] = [];
+  let saysUnsafe = false;
   let isBelowHeading = false;
+  // What stands above a line decides whether the line may be a quotation.
+  let [hasTextAbove, leadsOn, isFenced, isFenceLed] = [false, false, false, false];
   const isAlone = !raw.slice(start).trim().includes('\n');
   for (let at = start; at <= raw.length; ) {
     const newline = raw.indexOf('\n', at);
     const end = newline < 0 ? raw.length : newline;
-    const line = end - at > LONGEST_LINE ? null : lineOf(raw, at, end);
-    if (line === null) isBelowHeading = false;
-    else if (line.text !== '') {
+    const isLong = end - at > LONGEST_LINE;
+    const line = lineOf(raw, at, Math.min(end, at + LONGEST_LINE));
+    if (raw.startsWith(FENCE, at)) {
+      isFenced = !isFenced;
+      isFenceLed = hasTextAbove;
+    } else if (line.text !== '') {
       const rest = behindAnnouncement(line.text, announcements);
-      const judgment = verdictIn(line, rest ?? 0, words, end);
+      const judgment = isLong ? null : verdictIn(line, rest ?? 0, words);
       const isBare = rest === null && !line.isQuoted;
       // A lone "Safe" may be a caption or an option; a lone "Unsafe" is worth a person's look in any case.
       const counts = rest !== null || (isBare && (isAlone || isBelowHeading || judgment?.isSafe === false));
-      if (judgment !== null && counts) found.push(judgment);
-      isBelowHeading = rest !== null && rest >= line.text.length;
-    }
+      if (judgment !== null && counts) {
+        const mayBeQuoted = line.isBlockQuote || line.opensInQuotes || leadsOn || (isFenced && isFenceLed);
+        lines.push({ ...judgment, end, mayBeQuoted });
+        saysUnsafe ||= !judgment.isSafe;
+      } else if (rest !== null)
+        saysUnsafe ||= words.unsafe.some((one) => line.text.includes(one.toLowerCase(), rest));
+      const isHeading = !isLong && rest !== null && rest >= line.text.length;
+      leadsOn = isHeading
+        ? line.isBlockQuote || line.opensInQuotes || leadsOn
+        : LEADS_ON.has(
+            raw
+              .slice(at, end)
+              .trimEnd()
+              .replace(/[*_"”]{1,4}$/u, '')
+              .at(-1) ?? '',
+          );
+      isBelowHeading = isHeading;
+      hasTextAbove = true;
+    } else if (isLong) isBelowHeading = false;
     at = end + 1;
   }
-  return found;
+  return { lines, saysUnsafe };
+}
+
+/** Whether a tag was opened and not closed. */
+function hasOpenTag(text: string): boolean {
+  const open = new Map<string, number>();
+  for (const { groups } of text.matchAll(TAG)) {
+    const name = groups?.['name'].toLowerCase() ?? '';
+    open.set(name, Math.max(0, (open.get(name) ?? 0) + (groups?.['close'] === '/' ? -1 : 1)));
+  }
+  return [...open].some(([name, count]) => count > 0 && !VOID_TAGS.has(name));
 }
 
 interface Line {
@@ -93,16 +140,23 @@ interface Line {
   /** The place of each of its characters in the answer. */
   readonly places: readonly number[];
   readonly isQuoted: boolean;
+  readonly isBlockQuote: boolean;
+  /** Whether a quotation begins before the first word, or ends on the line without having begun there. */
+  readonly opensInQuotes: boolean;
 }
 
 function lineOf(raw: string, start: number, end: number): Line {
   let text = '';
   const places: number[] = [];
-  let isQuoted = false;
+  let [quotes, isBlockQuote, opensInQuotes] = [0, false, false];
   for (let at = start; at < end; at++) {
     const character = raw[at];
     if (MARKS.has(character)) {
-      isQuoted ||= !EMPHASIS.has(character);
+      isBlockQuote ||= character === '>' && text === '';
+      if (!EMPHASIS.has(character)) {
+        opensInQuotes ||= text === '';
+        quotes += 1;
+      }
       continue;
     }
     const isSpace = character.trim() === '';
@@ -112,7 +166,13 @@ function lineOf(raw: string, start: number, end: number): Line {
     text += isSpace ? ' ' : small.length === 1 ? small : character;
     places.push(at);
   }
-  return { text: text.trimEnd(), places, isQuoted };
+  return {
+    text: text.trimEnd(),
+    places,
+    isQuoted: quotes > 0,
+    isBlockQuote,
+    opensInQuotes: opensInQuotes || quotes % 2 === 1,
+  };
 }
 
 /** Longest first, so that "judgment" does not take the place of "judgment is". */
@@ -143,8 +203,12 @@ function behindAnnouncement(text: string, announcements: readonly string[]): num
   return separator === undefined ? null : at + separator.length;
 }
 
-/** The verdict word, if the line from `from` on is that and nothing else. */
-function verdictIn({ text, places }: Line, from: number, words: VerdictWords, end: number): Judgment | null {
+/** The verdict word and its place, if the line from `from` on is that and nothing else. */
+function verdictIn(
+  { text, places }: Line,
+  from: number,
+  words: VerdictWords,
+): Pick<Judgment, 'word' | 'at' | 'isSafe'> | null {
   let [first, behind] = [from, text.length];
   while (first < behind && text[first] === ' ') first += 1;
   while (behind > first && (STOPS.has(text[behind - 1]) || text[behind - 1] === ' ')) behind -= 1;
@@ -152,7 +216,7 @@ function verdictIn({ text, places }: Line, from: number, words: VerdictWords, en
   const isOneOf = (list: readonly string[]): boolean => list.some((one) => one.toLowerCase() === word);
   const isSafe = isOneOf(words.safe);
   if (!isSafe && !isOneOf(words.unsafe)) return null;
-  return { word, at: places[first], isSafe, end };
+  return { word, at: places[first], isSafe };
 }
 
 /** Whether anything but marks and stops is written from there on. */

@@ -30,6 +30,9 @@ const [THOUGHT, RESULT, RESULT_END] = ['<think>', '<result>', '</result>'];
 /** Who is judged: the line of the image, by the names that the family gives it. */
 const SUBJECTS: readonly string[] = ['request', 'human user', 'user', 'prompt'];
 
+/** Lines of the family's other tasks, which say nothing about the image. */
+const OTHER_SUBJECTS: readonly string[] = ['response', 'refusal', 'ai assistant', 'assistant', 'completion'];
+
 /**
  * A thought that is never closed is the family's own habit. Of the result's lines the request's counts, and there must be
  * one alone; the others are other tasks'.
@@ -50,7 +53,19 @@ function readGuardreasoner(raw: string): ReadAnswer {
     return unreadable(reasoning, 'the answer has a result that says neither harmful nor unharmful');
   }
   const [{ word, at }] = verdicts;
-  return judged(word, HARMFUL, { reasoning, verdictAt: at });
+  const answer = judged(word, HARMFUL, { reasoning, verdictAt: at });
+  const isContradicted =
+    answer.label === 'safe' && saysHarmfulElsewhere(raw.slice(start, raw.indexOf(RESULT_END)));
+  return isContradicted ? unreadable(reasoning, 'another line of the result says harmful') : answer;
+}
+
+/** Whether a line that is neither the request's nor another task's says harmful. */
+function saysHarmfulElsewhere(result: string): boolean {
+  return result.split('\n').some((line) => {
+    const colon = line.indexOf(':');
+    const subject = line.slice(0, Math.max(0, colon)).replaceAll('*', '').trim().toLowerCase();
+    return ![...SUBJECTS, ...OTHER_SUBJECTS].includes(subject) && /\bharmful\b/iu.test(line);
+  });
 }
 
 /** What the lines about the request say, each with its place. */

@@ -17,6 +17,8 @@ const RATINGS: VerdictWords = {
 const RATING_KEYS = ['rating', 'decision', 'final-assessment', 'assessment'];
 const CATEGORY_KEYS = ['category', 'image-category', 'policy-category'];
 const RATIONALE_KEYS = ['rationale', 'explanation'];
+/** Keys that hold a verdict beside the rating: which of the two is meant cannot be known. */
+const OTHER_VERDICT = /safe|violat|verdict|judg|label|result/u;
 
 /** LlavaGuard and QwenGuard: a JSON object with rating, category and rationale. */
 export const llavaguard: GuardProfile = {
@@ -63,6 +65,9 @@ function readLlavaguard(raw: string): ReadAnswer {
     category: applies ? category : null,
   });
   if (answer.label !== 'safe') return answer;
+  if ([...values.keys()].some((key) => !RATING_KEYS.includes(key) && OTHER_VERDICT.test(key))) {
+    return unreadable(reasoning, 'the answer has a verdict beside its rating');
+  }
   if (!isSound) return unreadable(reasoning, 'the JSON object is not whole');
   const isAlone = isFence(raw.slice(0, start)) && isFence(raw.slice(end));
   return isAlone ? answer : unreadable(reasoning, 'there is text around the JSON object');

@@ -8,7 +8,7 @@ export interface LooseValue {
 }
 
 export interface LooseObject {
-  /** The strings under each top-level key, in small letters, in their order; keys may repeat. */
+  /** The values under each top-level key, in small letters, in their order; keys may repeat. */
   readonly values: ReadonlyMap<string, readonly LooseValue[]>;
   /**
    * Whether nothing had to be overlooked: it is closed, and its syntax is JSON's or Python's to the letter. Values of one
@@ -23,8 +23,8 @@ const QUOTES = new Set('"\'');
 const SPACE = /\s/u;
 
 /**
- * Reads the object that begins with the brace at `start`. Nested objects and lists are passed over: only the top level
- * says what the object says. A quotation mark of the kind that opened a string ends it only before `,`, `:`, `}`, `]` or the end.
+ * Reads the object that begins with the brace at `start`. Numbers and words without quotes are values as they
+ * stand. Nested objects and lists are passed over, and the object is not sound: they may say something else. A quotation mark of the kind that opened a string ends it only before `,`, `:`, `}`, `]` or the end.
  */
 export function looseObject(text: string, start: number): LooseObject {
   const values = new Map<string, LooseValue[]>();
@@ -49,7 +49,10 @@ export function looseObject(text: string, start: number): LooseObject {
         continue;
       }
       if (depth === 0 && (character === ',' || character === '}')) return;
-      if (character === '{' || character === '[') depth += 1;
+      if (character === '{' || character === '[') {
+        depth += 1;
+        isSound = false;
+      }
       if (character === '}' || character === ']') depth -= 1;
       at += 1;
     }
@@ -68,7 +71,10 @@ export function looseObject(text: string, start: number): LooseObject {
       at += 1;
       continue;
     }
+    const keyAt = at;
     const key = string().text.toLowerCase();
+    // An escape in a key may spell another key.
+    if (text.slice(keyAt, at).includes('\\')) isSound = false;
     skipSpace();
     if (text[at] !== ':') {
       isSound = false;
@@ -76,11 +82,14 @@ export function looseObject(text: string, start: number): LooseObject {
     }
     at += 1;
     skipSpace();
-    if (QUOTES.has(text[at])) {
-      const known = values.get(key) ?? [];
-      known.push(string());
-      values.set(key, known);
-    } else skipValue();
+    const known = values.get(key) ?? [];
+    values.set(key, known);
+    if (QUOTES.has(text[at])) known.push(string());
+    else {
+      const from = at;
+      skipValue();
+      known.push({ text: text.slice(from, at).trim(), at: from });
+    }
     skipSpace();
     if (text[at] !== ',' && text[at] !== '}') isSound = false;
   }

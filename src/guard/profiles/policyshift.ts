@@ -38,6 +38,10 @@ const policies = ({ statements }: Policy): string =>
 
 const [THOUGHT, THOUGHT_END] = ['<think>', '</think>'];
 const SHAPE = 'the answer is neither "true | NN | reason" nor "false | reason"';
+/** Every end of a line, also those of Unicode: a second line may say the opposite. */
+const LINE_END = /[\n\v\f\r\u0085\u2028\u2029]/u;
+/** A reason that begins with the other verdict. */
+const SAYS_TRUE = /^true\b/iu;
 const IDS = /^\d{1,2}(?:\s?,\s?\d{1,2})*$/u;
 
 /**
@@ -54,10 +58,12 @@ function readPolicyshift(raw: string, policy: Policy): ReadAnswer {
   const reason = parts.length === 0 ? null : parts.join(' | ').trim();
   const reasoning = (thought ?? reason ?? '').trim();
   const isShaped =
-    !line.includes('\n') &&
+    !LINE_END.test(line) &&
     !(thought !== null && (reason !== null || thought.includes(THOUGHT))) &&
     reason !== '' &&
-    (isViolated ? IDS.test(ids) : word === 'false' && !IDS.test(parts[0]?.trim() ?? ''));
+    (isViolated
+      ? IDS.test(ids)
+      : word === 'false' && parts.length < 2 && !SAYS_TRUE.test(reason ?? '') && !IDS.test(reason ?? ''));
   if (!isShaped) return unreadable(reasoning, SHAPE);
   const cited = isViolated ? ids.split(',').map(Number) : [];
   const fault = citationFault(
