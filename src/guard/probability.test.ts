@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { EngineToken } from '../engines/engine.js';
 import { unsafeProbability } from './probability.js';
@@ -122,5 +123,24 @@ describe('unsafeProbability', () => {
     ).toBeNull();
     // The text of another word stands before the verdict.
     expect(at(tokensWith([['no', 0.5]]), OFFSET - 1)).toBeNull();
+  });
+});
+
+describe('unsafeProbability of hostile log-probabilities', () => {
+  it('is null or a number from 0 to 1', () => {
+    const logprob = fc.oneof(fc.double(), fc.constantFrom(800, -800, 0, -0, 0.005, -745, -5e-324));
+    const word = fc.constantFrom('yes', 'no', ' Yes', 'NO', 'maybe', '', 'n');
+    fc.assert(
+      fc.property(fc.array(fc.record({ text: word, logprob }), { maxLength: 20 }), logprob, (top, own) => {
+        const probability = at([
+          token('<think>yes, no</think><answer>'),
+          { text: 'no', bytes: Buffer.from('no'), logprob: own, top },
+        ]);
+        if (probability === null) return;
+        expect(probability).toBeGreaterThanOrEqual(0);
+        expect(probability).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 1000 },
+    );
   });
 });

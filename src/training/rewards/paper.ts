@@ -3,11 +3,11 @@ import type { JudgedSample, RewardInput } from './reward.js';
 
 /** Python's `\s`: JavaScript's without the byte order mark, with the separators of ASCII and NEL. */
 const SPACE = '(?:[^\\S\\ufeff]|[\\x1c-\\x1f\\x85])';
-const THOUGHT = /<think>([\s\S]*?)<\/think>/i;
 const ANSWER = new RegExp(`<answer>${SPACE}*(yes|no)${SPACE}*</answer>`, 'i');
-const FORMAT = new RegExp(`^<think>[\\s\\S]*?</think>${SPACE}*<answer>[\\s\\S]*?</answer>$`);
+const BETWEEN = new RegExp(`</think>${SPACE}*<answer>`, 'g');
+const [THOUGHT, ANSWER_END] = ['<think>', '</answer>'];
 const SAFE = new RegExp(`<answer>${SPACE}*safe${SPACE}*</answer>`);
-const EDGES = new RegExp(`^${SPACE}+|${SPACE}+$`, 'g');
+const ONE_SPACE = new RegExp(`^${SPACE}$`);
 
 /** Characters that a thought needs to count as one. */
 const THOUGHT_LENGTH = 50;
@@ -27,7 +27,7 @@ export function paperAccuracy({
   completion,
   sample,
 }: Pick<RewardInput<JudgedSample>, 'completion' | 'sample'>): number {
-  const thought = THOUGHT.exec(completion)?.[1].replace(EDGES, '') ?? '';
+  const thought = trimmed(thoughtIn(completion));
   // Python counts code points.
   const bonus = Array.from(thought).length >= THOUGHT_LENGTH ? THOUGHT_BONUS : 0;
   const answer = ANSWER.exec(completion)?.[1].toLowerCase();
@@ -36,7 +36,27 @@ export function paperAccuracy({
   return bonus + (said === sample.label ? RIGHT[said] : WRONG);
 }
 
-/** 1 where the whole completion is a thought and an answer, else 0. */
+/** The words of the first thought that was ended, in any capitals; empty without one. Linear. */
+function thoughtIn(completion: string): string {
+  const start = /<think>/i.exec(completion);
+  if (start === null) return '';
+  const rest = completion.slice(start.index + THOUGHT.length);
+  return rest.slice(0, Math.max(0, rest.search(/<\/think>/i)));
+}
+
+/** Without Python's white space at both ends. */
+function trimmed(text: string): string {
+  let [start, end] = [0, text.length];
+  while (start < end && ONE_SPACE.test(text[start])) start += 1;
+  while (end > start && ONE_SPACE.test(text[end - 1])) end -= 1;
+  return text.slice(start, end);
+}
+
+/** 1 where the whole completion is a thought and an answer, else 0. Linear. */
 export function paperFormat({ completion }: Pick<RewardInput, 'completion'>): number {
-  return FORMAT.test(completion) ? 1 : 0;
+  if (!completion.startsWith(THOUGHT) || !completion.endsWith(ANSWER_END)) return 0;
+  const behindStart = completion.slice(THOUGHT.length);
+  const between = behindStart.matchAll(BETWEEN).next().value;
+  if (between === undefined) return 0;
+  return between.index + between[0].length + ANSWER_END.length <= behindStart.length ? 1 : 0;
 }
