@@ -69,7 +69,8 @@ export function readFreeText(raw: string, words: VerdictWords, closing: string):
   if (last.isSafe && saysUnsafe) {
     return undecided(reasoning, 'the answer judges unsafe first and safe then');
   }
-  if (last.isSafe && last.mayBeQuoted) {
+  const above = raw.slice(start, Math.max(start, raw.lastIndexOf('\n', last.at)));
+  if (last.isSafe && (last.mayBeQuoted || isInsideQuotes(above))) {
     return undecided(reasoning, 'the judgment may be a quotation');
   }
   if (last.isSafe && hasWords(raw, last.end)) {
@@ -122,6 +123,20 @@ function judgmentLines(raw: string, start: number, words: VerdictWords, closing:
     at = end + 1;
   }
   return { lines, saysUnsafe };
+}
+
+/** What begins and what ends a quotation or a comment; a straight mark does both. */
+const PAIRS = [
+  ['“', '”'],
+  ['「', '」'],
+  ['『', '』'],
+  ['<!--', '-->'],
+] as const;
+
+/** Whether a quotation or a comment was begun above and not ended. */
+function isInsideQuotes(above: string): boolean {
+  const count = (mark: string): number => above.split(mark).length - 1;
+  return count('"') % 2 === 1 || PAIRS.some(([open, close]) => count(open) > count(close));
 }
 
 /** Whether a tag was opened and not closed. */
