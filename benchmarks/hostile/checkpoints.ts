@@ -1,17 +1,17 @@
 /**
  * The time per hostile checkpoint file, each in a process of its own that is killed after 20 s.
  *
- *     npx tsx benchmarks/hostile/checkpoints.ts [--src DIR]     DIR: src/ of another checkout, for times before
+ *     npx tsx benchmarks/hostile/checkpoints.ts [--src DIR …]     DIR: src/ of a checkout; several stand side by side
+ *
+ * The times hold the import of what reads the file, some 0.3 to 1 s.
  */
-import { spawnSync } from 'node:child_process';
 import { resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { measure, sourcesOf } from './one-input.js';
 
-const LIMIT_MS = 20_000;
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const TIED = resolve(HERE, '../../test/goldens/checkpoints/tied');
-const [flag, given] = process.argv.slice(2);
-const src = resolve(flag === '--src' && given !== undefined ? given : resolve(HERE, '../../src'));
 
 const template = (source: string): string => `
   const { ChatTemplate } = await load('models/qwen2_5_vl/chat-template.ts');
@@ -67,25 +67,11 @@ const INPUTS: Readonly<Record<string, string>> = {
     } finally { server.unref(); }`,
 };
 
-/** Runs one input; tells its milliseconds and how it ended. */
-function measure(input: string): string {
-  const program = `
-    const { execFileSync } = await import('node:child_process');
-    const { mkdtempSync, readFileSync, symlinkSync } = await import('node:fs');
-    const { tmpdir } = await import('node:os');
-    const { join } = await import('node:path');
-    const load = (file) => import(${JSON.stringify(`${pathToFileURL(src).href}/`)} + file);
-    let began = performance.now();
-    let outcome = 'done';
-    try { ${input} } catch (error) { outcome = error.name; }
-    process.stdout.write(Math.round(performance.now() - began) + ' ms, ' + outcome, () => process.exit());`;
-  const { stdout, status, signal } = spawnSync(
-    process.execPath,
-    ['--import', 'tsx', '--input-type=module', '--eval', program],
-    { encoding: 'utf8', timeout: LIMIT_MS, killSignal: 'SIGKILL', stdio: ['ignore', 'pipe', 'ignore'] },
+const { values } = parseArgs({ options: { src: { type: 'string', multiple: true } } });
+const sources = sourcesOf(values.src, resolve(HERE, '../../src')).map((source) => resolve(source));
+console.log(`| input | ${sources.join(' | ')} |\n|---|${'---|'.repeat(sources.length)}`);
+for (const [name, measured] of Object.entries(INPUTS)) {
+  console.log(
+    `| ${name} | ${sources.map((source) => measure(source, { before: '', measured })).join(' | ')} |`,
   );
-  if (stdout !== '') return stdout;
-  return signal === null ? `ended with code ${status}` : `killed after ${LIMIT_MS / 1000} s or out of memory`;
 }
-
-for (const [name, input] of Object.entries(INPUTS)) console.log(`${name}: ${measure(input)}`);

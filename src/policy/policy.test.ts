@@ -281,3 +281,22 @@ describe('Policy.load', () => {
     await expect(Policy.load(path)).rejects.toThrow('permission denied');
   });
 });
+
+describe('the limits of a policy', () => {
+  it('are 12,000 lines', () => {
+    expect(Policy.fromMarkdown('No.\n'.repeat(11_000)).statements).toHaveLength(11_000);
+    expect(() => Policy.fromMarkdown('No.\n'.repeat(12_000))).toThrow(
+      'the policy has 12001 lines, and a policy may have 12000',
+    );
+  });
+});
+
+describe('Policy.load', () => {
+  it('takes the address of a file, and no other', async () => {
+    const url = new URL('../../policies/museum-shop.md', import.meta.url);
+    expect((await Policy.load(url)).title).toBe('Museum shop');
+    await expect(Policy.load(new URL('https://example.org/policy.md'))).rejects.toThrow(
+      'policies are not fetched from https: addresses; give a file',
+    );
+  });
+});

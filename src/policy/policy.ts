@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { messageOf, UserError } from '../util/errors.js';
 import { sha256 } from '../util/hash.js';
 import { decodeText } from '../util/text.js';
@@ -100,8 +101,14 @@ export class Policy {
     return Policy.fromMarkdown(decodeText(Buffer.concat(chunks), shown, POLICY_REMEDY), options);
   }
 
-  /** Reads a UTF-8 file: `.txt` as plain text, anything else as Markdown. Every failure is a `UserError` that names the file. */
-  static async load(path: string): Promise<Policy> {
+  /**
+   * Reads a UTF-8 file, by its path or its `file:` address: `.txt` as plain text, anything else as Markdown. Every failure is
+   * a `UserError` that names the file.
+   *
+   * @example await Policy.load(new URL(import.meta.resolve('safeguard-vl/policies/museum-shop.md')))
+   */
+  static async load(pathOrURL: string | URL): Promise<Policy> {
+    const path = typeof pathOrURL === 'string' ? pathOrURL : pathOf(pathOrURL);
     const bytes = await readBounded(path);
     const text = decodeText(bytes, path, POLICY_REMEDY);
     const extension = extname(path);
@@ -135,6 +142,13 @@ export class Policy {
   }
 }
 
+function pathOf(url: URL): string {
+  if (url.protocol === 'file:') return fileURLToPath(url);
+  throw new UserError(`policies are not fetched from ${url.protocol} addresses; give a file`, {
+    code: 'unsupported',
+  });
+}
+
 function checked(text: string, shown: string): string {
   const bytes = Buffer.byteLength(text);
   if (bytes > MAX_POLICY_BYTES) throw tooLarge(shown, `${(bytes / 1000).toFixed(1)} kB`);
@@ -144,12 +158,28 @@ function checked(text: string, shown: string): string {
       { code: 'invalid_policy' },
     );
   }
+  const lines = linesIn(text);
+  if (lines > MAX_LINES) {
+    throw new UserError(
+      `${shown} has ${lines} lines, and a policy may have ${MAX_LINES}; shorten it or split it into several policies`,
+      { code: 'too_many' },
+    );
+  }
   if (/\p{M}{31}/u.test(text)) {
     throw new UserError(`${shown} holds more than ${MAX_MARKS} accents on one letter; remove them`, {
       code: 'invalid_policy',
     });
   }
   return text;
+}
+
+/** Within 64 kB such lines have five letters each: it is no policy, and parting it into statements takes longest. */
+const MAX_LINES = 12_000;
+
+function linesIn(text: string): number {
+  let count = 1;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count += 1;
+  return count;
 }
 
 /** Unicode's limit for text that is read as a stream (UAX #15); putting more in order takes quadratic time. */
