@@ -285,7 +285,7 @@ describe('Policy.load', () => {
 describe('the limits of a policy', () => {
   it('are 12,000 lines', () => {
     expect(Policy.fromMarkdown('No.\n'.repeat(11_000)).statements).toHaveLength(11_000);
-    expect(() => Policy.fromMarkdown('No.\n'.repeat(12_000))).toThrow(
+    expect(() => Policy.fromMarkdown('No.\n'.repeat(12_001))).toThrow(
       'the policy has 12001 lines, and a policy may have 12000',
     );
   });

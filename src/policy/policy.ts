@@ -176,11 +176,8 @@ function checked(text: string, shown: string): string {
 /** Within 64 kB such lines have five letters each: it is no policy, and parting it into statements takes longest. */
 const MAX_LINES = 12_000;
 
-function linesIn(text: string): number {
-  let count = 1;
-  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count += 1;
-  return count;
-}
+/** Lines with something on them. */
+const linesIn = (text: string): number => text.split('\n').filter((line) => line.trim() !== '').length;
 
 /** Unicode's limit for text that is read as a stream (UAX #15); putting more in order takes quadratic time. */
 const MAX_MARKS = 30;
