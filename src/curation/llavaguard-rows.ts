@@ -45,9 +45,9 @@ const RATINGS: Readonly<Record<string, LabelledRow['label']>> = {
 /** What the category says where none applies. */
 const NO_CATEGORY = /^(?:NA\b|none\b|$)/iu;
 /** Around the nine blocks of rules stand instructions for an answer in JSON, which other families do not give. */
-const FIRST_RULES = /^[\s#*"'-]*O1\b/mu;
+const FIRST_RULES = /^[ \t#*"'-]{0,40}O1\b/mu;
 const BEHIND_RULES =
-  /^[\s#*"'-]*(?:NA: None applying|Assessment Steps|Output Template|Assessment Template)\b/imu;
+  /^[ \t#*"'-]{0,40}(?:NA: None applying|Assessment Steps|Output Template|Assessment Template)\b/imu;
 
 /** Sorts a table's rows. @throws UserError where a column is missing, with those that are there. */
 export function labelledRows(table: Table): { rows: LabelledRow[]; refused: RefusedRow[] } {

@@ -1,3 +1,4 @@
+import { withoutTrailingSlashes } from '../util/addresses.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../util/errors.js';
 
@@ -115,5 +116,5 @@ function checkedURL(text: string): string {
       { code: 'invalid_option' },
     );
   }
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+  return withoutTrailingSlashes(`${url.origin}${url.pathname}`);
 }

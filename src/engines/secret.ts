@@ -19,7 +19,7 @@ const codePoint = (digits: string, base: number): string => {
 /** The ways in which JSON, URLs and HTML write characters. */
 const unescaped: Decoder = (text) =>
   text
-    .replace(/\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2}))/giu, (_, u?: string, x?: string) =>
+    .replace(/(?<!\\)\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2}))/giu, (_, u?: string, x?: string) =>
       codePoint(u ?? x ?? '', 16),
     )
     .replace(/%([0-9a-f]{2})/giu, (_, hex: string) => codePoint(hex, 16))

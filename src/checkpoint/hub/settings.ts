@@ -1,4 +1,5 @@
 /** @module Where the hub is, where its cache lies, and who asks: the environment as Python's huggingface_hub reads it. */
+import { withoutTrailingSlashes } from '../../util/addresses.js';
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -59,7 +60,7 @@ function expanded(path: string, env: Environment): string {
 function endpointOf(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url !== null && ['http:', 'https:'].includes(url.protocol) && url.username === '') {
-    return `${url.origin}${url.pathname}`.replace(/\/+$/u, '');
+    return withoutTrailingSlashes(`${url.origin}${url.pathname}`);
   }
   throw new UserError(`HF_ENDPOINT is no address of a hub; set it like ${DEFAULT_ENDPOINT}, or unset it`);
 }

@@ -71,8 +71,8 @@ class Parser {
     if (this.#eat('*')) return { min: 0, max: null };
     if (this.#eat('+')) return { min: 1, max: null };
     if (this.#eat('?')) return { min: 0, max: 1 };
-    const [found, low, comma, high] = /^\{(\d+)(,?)(\d*)\}/.exec(this.#rest(16)) ?? [];
-    if (found === undefined || (comma === '' && high !== '')) return null;
+    const [found, low, comma = '', high = ''] = /^\{(\d+)(?:(,)(\d*))?\}/.exec(this.#rest(16)) ?? [];
+    if (found === undefined) return null;
     this.#at += found.length;
     const min = Number(low);
     const max = comma === '' ? min : high === '' ? null : Number(high);

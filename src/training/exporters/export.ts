@@ -1,4 +1,5 @@
 /** @module A run written out as a folder that another engine trains from: data, configuration, rewards, launch scripts. */
+import { withoutTrailingSlashes } from '../../util/addresses.js';
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { EMBEDDED_MODEL, EMBEDDED_NAME } from '../../checkpoint/embedded.js';
@@ -57,7 +58,7 @@ export async function exportGrpo(
     file: options.file,
     named: namedSettings(options.json),
   });
-  const rewardsUrl = (options.rewardsUrl ?? DEFAULT_REWARDS_URL).replace(/\/+$/u, '');
+  const rewardsUrl = withoutTrailingSlashes(options.rewardsUrl ?? DEFAULT_REWARDS_URL);
   const checkpoint = await factsOf(config.model);
   claim(options.folder, { kind: 'grpo', engine, config, rewardsUrl });
   const { folder } = options;

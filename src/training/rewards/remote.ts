@@ -1,4 +1,5 @@
 /** @module A reward that a service computes: asked in batches, with a limit of time, again where that can help. */
+import { withoutTrailingSlashes } from '../../util/addresses.js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { delayBefore } from '../../util/backoff.js';
 import { fetchFailure, UserError } from '../../util/errors.js';
@@ -36,7 +37,7 @@ export function remoteRewards(
 
 /** @throws UserError where the service does not answer after all tries, refuses, or gives no values of that name. */
 function remoteReward(name: string, service: RemoteReward, delay: Delay): RewardFunction {
-  const place = `${service.url.replace(/\/+$/u, '')}${REWARDS_PATH}`;
+  const place = `${withoutTrailingSlashes(service.url)}${REWARDS_PATH}`;
   return async (inputs) => {
     const body = JSON.stringify(requestOf(inputs));
     for (let attempt = 0; ; attempt++) {
