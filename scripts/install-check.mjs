@@ -22,8 +22,8 @@ const work = mkdtempSync(join(tmpdir(), 'install-check-'));
 const tarball = await packed();
 const rows = [];
 try {
-  for (const clone of CLONES.filter(isWanted)) rows.push(await checkClone(clone));
   for (const client of CLIENTS.filter(isWanted)) rows.push(await checkClient(client));
+  for (const clone of CLONES.filter(isWanted)) rows.push(await checkClone(clone));
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
