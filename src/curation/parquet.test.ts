@@ -70,6 +70,16 @@ describe('readParquet', () => {
     await expect(readParquet(file(bytes))).rejects.toMatchObject({ name: 'UserError', code: 'too_large' });
   });
 
+  it('refuses one long text that a dictionary gives to many rows', async () => {
+    const path = written('a'.repeat(10_000), 'SNAPPY', 1_000);
+    await expect(readParquet(path, { cellBytes: 1_000_000 })).rejects.toMatchObject({
+      name: 'UserError',
+      code: 'too_large',
+      message: expect.stringContaining('its cells become more than 1000000 bytes'),
+    });
+    await expect(readParquet(path)).resolves.toMatchObject({ columns: ['policy'] });
+  });
+
   it('stops at more rows and at a longer description than a table has', async () => {
     await expect(readParquet(written('a', 'SNAPPY', 20), { rows: 10 })).rejects.toThrow('more than 10 rows');
     await expect(readParquet(written('a'), { metadataBytes: 10 })).rejects.toThrow('more than 10 bytes');

@@ -17,6 +17,8 @@ export interface ParquetLimits {
   readonly pageBytes: number;
   /** Bytes that all pages together may become: the rows are held in memory. */
   readonly tableBytes: number;
+  /** Bytes that all cells together may become: a dictionary gives one long text to many rows, and each row is copied. */
+  readonly cellBytes: number;
   /** Bytes of the description at the file's end. */
   readonly metadataBytes: number;
   readonly rows: number;
@@ -29,10 +31,11 @@ const MIB = 2 ** 20;
 const LIMITS: ParquetLimits = {
   pageBytes: 64 * MIB,
   tableBytes: 1024 * MIB,
+  cellBytes: 1024 * MIB,
   metadataBytes: 16 * MIB,
-  rows: 10_000_000,
+  rows: 1_000_000,
   heapMiB: 2048,
-  milliseconds: 120_000,
+  milliseconds: 60_000,
 };
 
 type Answer =
@@ -56,6 +59,18 @@ const allowed = (length) => {
   if (total > limits.tableBytes) throw new Limit('its pages become more than ' + limits.tableBytes + ' bytes');
   return { maxOutputLength: Math.max(1, length) };
 };
+const UNIT = 2; // bytes of a UTF-16 unit
+const seen = new Set(); // what is shared is copied once, texts excepted
+let cells = 0;
+const count = (value) => {
+  if (typeof value === 'string') cells += UNIT * value.length;
+  else if (typeof value === 'object' && value !== null && !seen.has(value)) {
+    seen.add(value);
+    if (ArrayBuffer.isView(value)) cells += value.byteLength;
+    else for (const part of Object.values(value)) count(part);
+  }
+  if (cells > limits.cellBytes) throw new Limit('its cells become more than ' + limits.cellBytes + ' bytes');
+};
 (async () => {
   const { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema, snappyUncompress } = await import(library);
   const compressors = {
@@ -74,6 +89,7 @@ const allowed = (length) => {
   if (Number(metadata.num_rows) > limits.rows) throw new Limit('it has more than ' + limits.rows + ' rows');
   const columns = parquetSchema(metadata).children.map(({ element }) => element.name);
   const rows = await parquetReadObjects({ file: buffer, metadata, compressors });
+  for (const row of rows) for (const name of columns) count(row[name]);
   parentPort.postMessage({ kind: 'table', columns, rows });
 })().catch((error) => {
   const isLimit = error instanceof Limit || error?.code === 'ERR_BUFFER_TOO_LARGE';

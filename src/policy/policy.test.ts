@@ -283,6 +283,13 @@ describe('Policy.load', () => {
 });
 
 describe('the limits of a policy', () => {
+  it('are 6,000 marks that may end a sentence', () => {
+    expect(Policy.fromMarkdown('No x. '.repeat(6000)).statements).toHaveLength(6000);
+    expect(() => Policy.fromMarkdown('No x. '.repeat(6001))).toThrow(
+      'the policy has 6001 marks that may end a sentence, and a policy may have 6000',
+    );
+  });
+
   it('are 3,000 lines with something on them', () => {
     expect(Policy.fromMarkdown('No.\n\n'.repeat(3000)).statements).toHaveLength(3000);
     expect(() => Policy.fromMarkdown('No.\n'.repeat(3001))).toThrow(

@@ -165,6 +165,13 @@ function checked(text: string, shown: string): string {
       { code: 'too_many' },
     );
   }
+  const stops = text.match(/[.!?…]+/gu)?.length ?? 0;
+  if (stops > MAX_STOPS) {
+    throw new UserError(
+      `${shown} has ${stops} marks that may end a sentence, and a policy may have ${MAX_STOPS}; shorten it or split it into several policies`,
+      { code: 'too_many' },
+    );
+  }
   if (/\p{M}{31}/u.test(text)) {
     throw new UserError(`${shown} holds more than ${MAX_MARKS} accents on one letter; remove them`, {
       code: 'invalid_policy',
@@ -175,6 +182,9 @@ function checked(text: string, shown: string): string {
 
 /** Within 64 kB such lines have twenty letters each: a list of words, which is no policy, and which takes longest to part. */
 const MAX_LINES = 3000;
+
+/** Within 64 kB such sentences have ten letters each. */
+const MAX_STOPS = 6000;
 
 /** Lines with something on them. */
 const linesIn = (text: string): number => text.split('\n').filter((line) => line.trim() !== '').length;
