@@ -5,7 +5,7 @@ import { decodeImage } from '../src/images/decode.js';
 import { plainWebp } from '../src/images/webp.js';
 import { refusals } from '../src/images/plain.js';
 import { imageCampaign } from './fuzz/image-campaign.js';
-import { animatedWebp, brandsFile, tiledTiff } from './fuzz/seeds.js';
+import { animatedWebp, brandsFile, imageSeeds, tiledTiff } from './fuzz/seeds.js';
 
 describe('pictures that cost more than they weigh', () => {
   it('of 100,000 frames the first one is read, and the others are not walked', async () => {
@@ -131,5 +131,47 @@ describe('damaged pictures', () => {
     // Neither everything nor nothing: the damage is neither harmless nor beyond all formats.
     expect(accepted).toBeGreaterThan(100);
     expect(refused).toBeGreaterThan(500);
+  });
+});
+
+describe('a TIFF cut anywhere', async () => {
+  const tiffs = (await imageSeeds()).filter(({ name }) => name.endsWith('.tiff'));
+
+  it.each(tiffs)('is refused, or its pixels are all there: $name', async ({ bytes }) => {
+    const whole = (await decodeImage(bytes)).data;
+    const end = bytes.length;
+    // Directories and their values stand at the end.
+    const lengths = Array.from({ length: 300 }, (_, i) => end - 1 - i).filter((length) => length > 0);
+    for (const length of [...lengths, Math.floor(end / 2), Math.floor(end / 3)]) {
+      const outcome = await decodeImage(bytes.subarray(0, length)).catch((error: unknown) => error);
+      const isSame =
+        outcome instanceof Error || Buffer.from(whole).equals((outcome as { data: Uint8Array }).data);
+      expect(isSame, `${length} of ${end} bytes`).toBe(true);
+      expect((outcome as Error).name ?? 'UserError').toBe('UserError');
+    }
+  });
+});
+
+describe('an animation', () => {
+  it('whose frame is larger than the animation says is refused', async () => {
+    const film = await animatedWebp(2, '#c80a1e');
+    const large = await sharp({ create: { width: 9, height: 9, channels: 3, background: '#345678' } })
+      .webp({ lossless: true })
+      .toBuffer();
+    // The bitstream of another picture stands in the place of the first frame's.
+    const frame = film.indexOf('ANMF');
+    const [was, stream] = [film.readUInt32LE(frame + 4), large.subarray(12)];
+    const grown = 16 + stream.length;
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(grown);
+    const bytes = Buffer.concat([
+      film.subarray(0, frame + 4),
+      length,
+      film.subarray(frame + 8, frame + 24),
+      stream,
+      film.subarray(frame + 8 + was + (was % 2)),
+    ]);
+    bytes.writeUInt32LE(bytes.length - 8, 4);
+    await expect(decodeImage(bytes)).rejects.toThrow(/its first frame lies outside of its canvas/);
   });
 });

@@ -72,7 +72,7 @@ const READERS: Readonly<Record<ReadableName, Reader>> = {
         return oriented(await byLibvips(plain.bytes, options, refuse), plain.orientation);
       }
       checkSize([plain.canvas.width, plain.canvas.height], options);
-      return onCanvas(await byLibvips(plain.bytes, options, refuse), plain.canvas);
+      return onCanvas(await byLibvips(plain.bytes, options, refuse), plain.canvas, refuse);
     },
     measure: async ({ bytes, options, refuse }) => {
       const plain = plainWebp(bytes, refuse);
@@ -130,8 +130,12 @@ const turned = ({ width, height }: Size, orientation: number | undefined): Size 
   orientation !== undefined && swapsSides(orientation) ? { width: height, height: width } : { width, height };
 
 /** A frame of an animation on its canvas. */
-function onCanvas(frame: RgbImage, canvas: NonNullable<PlainWebp['canvas']>): RgbImage {
+function onCanvas(frame: RgbImage, canvas: NonNullable<PlainWebp['canvas']>, refuse: Refuse): RgbImage {
   const { width, height, left, top, transparent } = canvas;
+  // The frame's own header may say another size than the animation's.
+  if (left + frame.width > width || top + frame.height > height) {
+    return refuse.damaged('its first frame lies outside of its canvas');
+  }
   if (frame.width === width && frame.height === height) return frame;
   const data = new Uint8Array(width * height * 3).fill(transparent ? 255 : 0);
   for (let y = 0; y < frame.height; y++) {

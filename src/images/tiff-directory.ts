@@ -30,6 +30,9 @@ export const TAG = {
   xmp: 700,
 } as const;
 
+/** Without the values of one of these the picture would be read as another one. */
+const NEEDED: ReadonlySet<number> = new Set(Object.values(TAG));
+
 /** Bytes of a value by TIFF's number of its type; 13 and 16 to 18 are of later versions. */
 const TYPE_BYTES: Readonly<Record<number, number>> = {
   1: 1,
@@ -79,6 +82,9 @@ export function readTiffDirectory(file: Uint8Array, refuse: Refuse): TiffDirecto
     const length = values * (TYPE_BYTES[type] ?? 0);
     const place = length <= wordBytes ? at + 4 + wordBytes : long(at + 4 + wordBytes);
     // Tags that are not needed may be as wrong as they like; of those that repeat the first one counts.
+    if (NEEDED.has(tag) && !entries.has(tag) && length > 0 && place + length > file.length) {
+      return refuse.damaged(`the values of tag ${tag} lie behind its end`);
+    }
     if (length > 0 && place + length <= file.length && !entries.has(tag)) {
       entries.set(tag, { type, count: values, at: place });
     }
